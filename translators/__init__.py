@@ -1,0 +1,22 @@
+"""PyTorch source to Flax source, without importing or running the source. Knows nothing of jnas."""
+
+from translators.diagnostics import Refusal, Refused, UserError
+from translators.mining import Argument, MinedClass, Provenance
+from translators.sources import Source, SourceFile, open_source
+from translators.translation import Translated, Translation, translate_class, translate_source
+
+__all__ = [
+    "Argument",
+    "MinedClass",
+    "Provenance",
+    "Refusal",
+    "Refused",
+    "Source",
+    "SourceFile",
+    "Translated",
+    "Translation",
+    "UserError",
+    "open_source",
+    "translate_class",
+    "translate_source",
+]
