@@ -69,18 +69,23 @@ class Contract:
     input_width: tuple[str, ...] = ()  # parameters that must equal the incoming width
     output_width: str | None = None  # parameter that sets the outgoing width; None: see expansion
     expansion: float = 1  # outgoing width = expansion * (output_width argument, or incoming width)
+    width_ratios: tuple[tuple[str, float], ...] = ()  # (parameter, ratio): must be ratio * incoming width
     stride: str | None = None  # parameter that sets the spatial factor
     reduction: int = 1  # spatial factor at stride 1 (or of a block without a stride parameter)
     sizes: tuple[tuple[str, str], ...] = ()  # (parameter, "height" | "pair" | "tokens") bound to the incoming size
-    width_multiple: int = 1  # incoming width must be a multiple of this
+    width_multiple: int = 1  # incoming width must be a multiple of this (with default heads)
+    output_multiple: int = 1  # value of output_width must be a multiple of this
     size_multiple: int = 1  # incoming height and width must be multiples of this
+    exact: bool = False  # sizes must divide by the spatial factor; otherwise they round up
     minimum_size: int = 1
-    supplied: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # values without which it does not build
+    supplied: Mapping[str, Any] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # values without which it does not build
 
 
 @dataclass(frozen=True)
 class Block:
-    """A class that trees can name. `name` is unique in a library, e.g. `timm.layers.eca.EcaModule` or `jnas.ConvNormAct`.
+    """A class that trees can name. `name` is unique in a library: `timm.layers.eca.EcaModule`, `jnas.ConvNormAct`.
 
     `contract` is None for a block that executes but cannot be placed yet; `provenance` tells where it was mined
     (package, version, path, lines, licence, sha256); `folder` is where its emitted source lies (None: our own).

@@ -1,0 +1,163 @@
+"""A block at a place: from decisions and an incoming shape to constructor arguments and the outgoing shape. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import ceil, lcm
+from typing import Any
+
+from jnas.library.block import Block, Contract
+
+Shape = tuple[int, int, int]  # (channels, height, width)
+
+WIDEST_CHANGE = 4  # an offered output width is within this factor of the incoming one
+
+
+class BindError(Exception):
+    """The block does not fit at this place with these arguments; the message says why."""
+
+
+def bound_names(block: Block) -> frozenset[str]:
+    """Parameters that the place decides, so that a tree never mentions them."""
+    contract = _contract(block)
+    return frozenset(
+        (*contract.input_width, *(name for name, _ in contract.width_ratios), *(name for name, _ in contract.sizes))
+    )
+
+
+def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    """Constructor arguments of `block` at incoming `shape` with the decisions `args`. Raises BindError.
+
+    An absent output width means the incoming width (as nearly as the expansion allows), an absent stride 1, any
+    other absent argument its default. Values of module arguments pass through as they are.
+    """
+    contract = _contract(block)
+    bound = bound_names(block)
+    for name in args:
+        if block.parameter(name) is None:
+            raise BindError(f"{block.name} has no argument {name}")
+        if name in bound:
+            raise BindError(f"{block.name}: {name} follows from its place and cannot be set")
+    width, height, breadth = shape
+    multiple = _width_multiple(block, args)
+    if width % multiple:
+        raise BindError(f"{block.name} needs a width that is a multiple of {multiple}, it receives {width}")
+    if height % contract.size_multiple or breadth % contract.size_multiple:
+        raise BindError(
+            f"{block.name} needs sizes that are multiples of {contract.size_multiple}, it receives {height} x {breadth}"
+        )
+    if min(height, breadth) < contract.minimum_size:
+        raise BindError(f"{block.name} needs at least {contract.minimum_size} pixels, it receives {height} x {breadth}")
+    arguments = dict(contract.supplied) | dict(args)
+    for name in contract.input_width:
+        arguments[name] = width
+    for name, ratio in contract.width_ratios:
+        arguments[name] = _whole(Fraction(ratio).limit_denominator(64) * width, f"{block.name}: {name}")
+    for name, kind in contract.sizes:
+        arguments[name] = _size(block, kind, height, breadth)
+    if contract.output_width is not None:
+        _bind_output_width(block, args, arguments, width)
+    if contract.stride is not None:
+        arguments[contract.stride] = args.get(contract.stride, 1)
+    factor = _factor(contract, arguments)
+    if contract.exact and (height % factor or breadth % factor):
+        raise BindError(f"{block.name} needs sizes that are multiples of {factor}, it receives {height} x {breadth}")
+    return arguments
+
+
+def output_shape(block: Block, args: Mapping[str, Any], shape: Shape) -> Shape:
+    """Outgoing (channels, height, width) at incoming `shape`. Raises BindError."""
+    arguments = bind(block, args, shape)
+    contract = _contract(block)
+    base = shape[0] if contract.output_width is None else arguments[contract.output_width]
+    width = _whole(_expansion(contract) * base, f"{block.name}: outgoing width")
+    factor = _factor(contract, arguments)
+    return width, ceil(shape[1] / factor), ceil(shape[2] / factor)
+
+
+def open_arguments(block: Block, shape: Shape) -> dict[str, tuple[Any, ...]]:
+    """The decisions at this place: each argument with a domain, and the values that fit here alone (at least two)."""
+    bound = bound_names(block)
+    offered: dict[str, tuple[Any, ...]] = {}
+    for parameter in block.parameters:
+        if parameter.name in bound:
+            continue
+        values = tuple(v for v in parameter.domain if _offered(block, parameter.name, parameter.role, v, shape))
+        if len(values) > 1:
+            offered[parameter.name] = values
+    return offered
+
+
+def _offered(block: Block, name: str, role: str, value: Any, shape: Shape) -> bool:
+    if role == "output width" and not shape[0] <= value * _expansion(_contract(block)) * WIDEST_CHANGE <= (
+        shape[0] * WIDEST_CHANGE**2
+    ):
+        return False
+    try:
+        return min(output_shape(block, {name: value}, shape)) >= 1
+    except BindError:
+        return False
+
+
+def _bind_output_width(block: Block, args: Mapping[str, Any], arguments: dict[str, Any], width: int) -> None:
+    contract = _contract(block)
+    name, multiple = contract.output_width, contract.output_multiple
+    value = args.get(name)
+    if value is None:
+        value = max(multiple, round(width / _expansion(contract) / multiple) * multiple)
+    if not isinstance(value, int) or value < 1 or value % multiple:
+        raise BindError(f"{block.name}: {name} must be a positive multiple of {multiple}, it is {value}")
+    for parameter in block.parameters:
+        heads = args.get(parameter.name, parameter.default) if parameter.role == "heads" else None
+        if isinstance(heads, int) and heads > 0 and value % heads:
+            raise BindError(f"{block.name}: {parameter.name} {heads} does not divide {name} {value}")
+    arguments[name] = value
+
+
+def _width_multiple(block: Block, args: Mapping[str, Any]) -> int:
+    """What the incoming width must divide by: measured with default heads, so it scales with other heads."""
+    multiple = _contract(block).width_multiple
+    for parameter in block.parameters:
+        value = args.get(parameter.name, parameter.default)
+        if parameter.role != "heads" or not isinstance(value, int) or value < 1:
+            continue
+        default = parameter.default
+        if isinstance(default, int) and default > 1 and multiple % default == 0:
+            multiple = multiple // default * value
+        else:
+            multiple = lcm(multiple, value)
+    return multiple
+
+
+def _size(block: Block, kind: str, height: int, breadth: int) -> Any:
+    if kind == "pair":
+        return (height, breadth)
+    if kind == "tokens":
+        return height * breadth
+    if height != breadth:
+        raise BindError(f"{block.name} needs a square input, it receives {height} x {breadth}")
+    return height
+
+
+def _factor(contract: Contract, arguments: Mapping[str, Any]) -> int:
+    stride = 1 if contract.stride is None else arguments[contract.stride]
+    if not isinstance(stride, int) or stride < 1:
+        raise BindError(f"{contract.stride} must be a positive whole number, it is {stride}")
+    return stride * contract.reduction
+
+
+def _expansion(contract: Contract) -> Fraction:
+    return Fraction(contract.expansion).limit_denominator(64)
+
+
+def _whole(value: Fraction, what: str) -> int:
+    if value.denominator != 1 or value < 1:
+        raise BindError(f"{what} would be {float(value):g}, which is not a whole number of channels")
+    return int(value)
+
+
+def _contract(block: Block) -> Contract:
+    if block.contract is None:
+        raise BindError(f"{block.name} has no contract: it executes but cannot be placed")
+    return block.contract

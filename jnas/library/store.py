@@ -1,0 +1,141 @@
+"""Libraries in memory and on disk: which blocks there are, and their classes when a worker needs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from jnas.library.block import Block, Contract, Parameter
+from jnas.library.declarations import OWN_BLOCKS
+from translators.diagnostics import UserError
+
+LIBRARY_FILE = "library.json"
+MODULES_FOLDER = "modules"
+OWN_PREFIX = "jnas."
+
+
+@dataclass(frozen=True)
+class Library(Mapping[str, Block]):
+    """Blocks by name: our own and those of any number of mined sources."""
+
+    blocks: Mapping[str, Block]
+
+    def __getitem__(self, name: str) -> Block:
+        return self.blocks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.blocks)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def placeable(self) -> tuple[Block, ...]:
+        """Blocks with a contract, in a fixed order: the search draws from these."""
+        return self._placeable
+
+    @cached_property
+    def _placeable(self) -> tuple[Block, ...]:
+        return tuple(self.blocks[name] for name in sorted(self.blocks) if self.blocks[name].placeable)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of every record (where the emitted files lie does not matter)."""
+        records = [block_to_json(self.blocks[name]) for name in sorted(self.blocks)]
+        return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
+
+
+def default_cache() -> Path:
+    """Where libraries are kept: $JNAS_CACHE, or ~/.cache/jnas."""
+    return Path(os.environ.get("JNAS_CACHE") or Path.home() / ".cache" / "jnas").expanduser()
+
+
+def open_library(paths: Sequence[Path] = ()) -> Library:
+    """Our own blocks and those of the library folders `paths`. Raises UserError where a folder holds no library."""
+    blocks = dict(OWN_BLOCKS)
+    for path in paths:
+        blocks |= {block.name: block for block in read_blocks(Path(path))}
+    return Library(MappingProxyType(blocks))
+
+
+def read_blocks(folder: Path) -> tuple[Block, ...]:
+    """The blocks of one library folder. Raises UserError."""
+    try:
+        content = json.loads((folder / LIBRARY_FILE).read_text(encoding="utf-8"))
+        return tuple(block_from_json(record, folder / MODULES_FOLDER) for record in content["blocks"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder}: not a block library ({type(error).__name__}: {error}); make one with python -m jnas.mine SOURCE"
+        ) from error
+
+
+def load_class(block: Block) -> type:
+    """The Flax class of a block. Imports emitted code: call it in worker processes only (our own blocks anywhere)."""
+    if block.folder is None:
+        from jnas.library import primitives
+
+        return getattr(primitives, block.name.removeprefix(OWN_PREFIX))
+    from translators import load_class as load_emitted
+
+    return load_emitted(Path(block.folder), block.name)
+
+
+def construct(block: Block, arguments: Mapping[str, Any]) -> Any:
+    """The module that `bind` arguments describe; names of runtime classes ("nn.GELU") become the classes."""
+    classes = {p.name for p in block.parameters if p.role == "module class"}
+    values = {name: runtime_class(v) if name in classes else v for name, v in arguments.items()}
+    return load_class(block)(**values)
+
+
+def runtime_class(value: Any) -> Any:
+    """The class that a name like "nn.GELU" means; other values as they are."""
+    if isinstance(value, str) and value.startswith("nn."):
+        from translators.runtime import nn
+
+        return getattr(nn, value.removeprefix("nn."))
+    return value
+
+
+def block_to_json(block: Block) -> dict[str, Any]:
+    """A record as JSON values; the folder is left out, for it is where the record was found."""
+    record = {
+        f.name: getattr(block, f.name) for f in fields(block) if f.name not in ("folder", "parameters", "contract")
+    }
+    record["provenance"] = dict(block.provenance)
+    record["parameters"] = [asdict(parameter) for parameter in block.parameters]
+    record["contract"] = None
+    if block.contract is not None:
+        contract = {f.name: getattr(block.contract, f.name) for f in fields(block.contract)}
+        record["contract"] = contract | {"supplied": dict(block.contract.supplied)}
+    return record
+
+
+def block_from_json(record: Mapping[str, Any], folder: Path | None) -> Block:
+    """The inverse of block_to_json; JSON lists become tuples."""
+    contract = record["contract"]
+    if contract is not None:
+        values = {name: _tuples(value) for name, value in contract.items()}
+        contract = Contract(**values | {"supplied": MappingProxyType(values["supplied"])})
+    return Block(
+        name=record["name"],
+        family=record["family"],
+        parameters=tuple(Parameter(**{k: _tuples(v) for k, v in p.items()}) for p in record["parameters"]),
+        contract=contract,
+        description=record["description"],
+        provenance=MappingProxyType(dict(record["provenance"])),
+        folder=None if folder is None else str(folder),
+    )
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value
