@@ -1,0 +1,43 @@
+"""Planners to compare against: the same edits and the same gate, without a posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jnas.planning.history import Record, best
+from jnas.planning.plan import WAYS, Plan, Settings, open_arms
+
+POPULATION_PER_TOURNAMENT = 4  # 100 to 25 in the paper
+
+
+def random(
+    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+) -> Plan:
+    """Parent, kind and way all uniform, the parent over every candidate that has a score (ours)."""
+    parents = [record for record in history if record.score is not None] or history[:1]
+    parent = parents[int(rng.integers(len(parents)))].number
+    kind, way = _uniform(open_arms(history, without), rng), _uniform(WAYS, rng)
+    return Plan(parent, kind, way, f"parent {parent}, {kind} and {way}, all drawn uniformly")
+
+
+def evolution(
+    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+) -> Plan:
+    """Regularised evolution (Real et al., arXiv 1802.01548): the oldest die, the best of a tournament is the parent.
+
+    The tournament has top_k members, the population 4 top_k; the mutation is uniform and the LLM only fills arguments.
+    """
+    population = [record for record in history if record.score is not None]
+    population = population[-POPULATION_PER_TOURNAMENT * settings.top_k :] or list(history[:1])
+    size = min(settings.top_k, len(population))
+    tournament = [population[i] for i in sorted(rng.choice(len(population), size, replace=False))]
+    parent = (best(tournament, 1) or tournament)[0].number
+    kind = _uniform(tuple(arm for arm in open_arms(history, without) if arm != "repeat"), rng)
+    explanation = f"parent {parent}, best of {size} drawn from the youngest {len(population)}; {kind} drawn uniformly"
+    return Plan(parent, kind, "minimal", explanation)
+
+
+def _uniform(options: Sequence[str], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))]

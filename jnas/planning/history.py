@@ -1,0 +1,68 @@
+"""What the search has done so far, as the planners and the questions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jnas.trees.edits import Edit
+    from jnas.trees.node import Node
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """A proposal that never trained: what had been planned, and the typed reason."""
+
+    kind: str
+    way: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A trained candidate. `kind` is the arm that was planned ("repeat" stays "repeat"; `edit.kind` is what it became).
+
+    `score` is the validation accuracy in [0, 1], None when the training failed; `improvement` is the score minus the
+    parent's score, None when either is missing. `infeasible` are the proposals that its slot went through before it.
+    The start tree has no parent, edit, kind or way.
+    """
+
+    number: int
+    round: int
+    slot: int
+    tree: Node
+    tree_hash: str
+    score: float | None
+    parameters: int
+    multiply_adds: int
+    parent: int | None = None
+    edit: Edit | None = None
+    kind: str | None = None
+    way: str | None = None
+    improvement: float | None = None
+    infeasible: tuple[Infeasible, ...] = ()
+
+    @property
+    def improved(self) -> bool:
+        return self.improvement is not None and self.improvement > 0
+
+
+History = tuple[Record, ...]  # in slot order
+
+
+def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
+    """The `count` candidates of highest score, best first; the earlier of two equals."""
+    scored = [(-record.score, record.number, record) for record in history if record.score is not None]
+    return tuple(record for _, _, record in sorted(scored, key=lambda entry: entry[:2])[:count])
+
+
+def last_improving(history: Sequence[Record]) -> Record | None:
+    """The most recent candidate whose edit paid off."""
+    return next((record for record in reversed(history) if record.edit is not None and record.improved), None)
+
+
+def last_of_kind(history: Sequence[Record], kind: str) -> Record | None:
+    """The most recent candidate that an edit of this kind made, whatever came of it."""
+    return next((record for record in reversed(history) if record.edit is not None and record.edit.kind == kind), None)

@@ -1,0 +1,49 @@
+"""What a planner decides, and what every planner is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jnas.planning.history import Record, last_improving
+
+KINDS = ("set", "swap", "insert", "delete", "compose")
+REPEAT = "repeat"
+ARMS = (*KINDS, REPEAT)
+WAYS = ("trust", "reverse", "minimal")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`top_k`: how many of the best may be parents. `epsilon`: chance that a level is drawn uniformly.
+
+    LLMasTool takes top_k = 5 for a budget of 100 candidates and 25 for 500, epsilon = 0.5.
+    """
+
+    top_k: int = 5
+    epsilon: float = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Edit candidate number `parent` by an edit of `kind` (one of ARMS), involving the LLM by `way` (one of WAYS).
+
+    `explanation` is one line for people; `draws` holds the same as plain data: per level, how it was drawn and the
+    posterior of what was chosen.
+    """
+
+    parent: int
+    kind: str
+    way: str
+    explanation: str
+    draws: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_arms(history: Sequence[Record], without: frozenset[str]) -> tuple[str, ...]:
+    """The edit kinds that a step may still draw: those not tried in vain, and "repeat" once something has paid off.
+
+    When everything has been tried in vain all kinds are open again: what was infeasible at random may now fit.
+    """
+    arms = ARMS if last_improving(history) else KINDS
+    return tuple(arm for arm in arms if arm not in without) or arms

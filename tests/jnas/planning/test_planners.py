@@ -1,0 +1,123 @@
+"""Posteriors and draws against cases worked out by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jnas.planning.history import Infeasible, Record, best, last_improving
+from jnas.planning.plan import ARMS, KINDS, WAYS, Settings
+from jnas.planning.planners import PLANNERS, planner
+from jnas.planning.thompson import Posterior, feasibility, success, thompson
+from translators.diagnostics import UserError
+
+EDIT = object()
+
+
+def record(number: int, score: float | None, kind: str | None = None, way: str = "trust", **changes) -> Record:
+    made = {"edit": EDIT, "kind": kind, "way": way, "parent": 0} if kind else {}
+    return Record(
+        number=number, round=number, slot=0, tree=None, tree_hash=str(number), score=score, parameters=1000,
+        multiply_adds=10_000, **{**made, **changes},
+    )  # fmt: skip
+
+
+def history() -> tuple[Record, ...]:
+    return (
+        record(0, 0.50),
+        record(1, 0.60, "swap", "trust", improvement=0.10),
+        record(2, 0.50, "swap", "trust", improvement=0.0),
+        record(3, None, "swap", "minimal", improvement=None),
+        record(4, 0.40, "set", "reverse", improvement=-0.20, infeasible=(Infeasible("swap", "trust", "caps"),) * 3),
+    )
+
+
+def test_success_counts_strict_improvements_of_trained_children_only() -> None:
+    assert success(history(), "swap") == Posterior(1, 2)  # equal and failed are no success, infeasible is no trial
+    assert success(history(), "swap", "trust") == Posterior(1, 1)
+    assert success(history(), "set") == Posterior(0, 1)
+    assert success(history(), "insert") == Posterior(0, 0)
+
+
+def test_feasibility_has_counts_of_its_own() -> None:
+    assert feasibility(history(), "swap") == Posterior(3, 3)
+    assert feasibility(history(), "swap", "trust") == Posterior(2, 3)
+
+
+def test_posterior_mean_and_interval() -> None:
+    assert Posterior(0, 0).mean == 0.5
+    assert Posterior(0, 0).interval == pytest.approx((0.05, 0.95))
+    assert Posterior(1, 2).mean == pytest.approx(2 / 5)
+    assert Posterior(0, 1).interval == pytest.approx((1 - 0.95**0.5, 1 - 0.05**0.5))  # Beta(1, 2): F(x) = 1 - (1-x)^2
+
+
+def test_the_best_are_ordered_and_ties_go_to_the_earlier() -> None:
+    assert [r.number for r in best(history(), 3)] == [1, 0, 2]
+
+
+def test_parents_are_uniform_over_the_top_k() -> None:
+    drawn = Counter(thompson(history(), Settings(top_k=2), np.random.default_rng(i)).parent for i in range(400))
+    assert set(drawn) == {0, 1}
+    assert 150 < drawn[0] < 250
+
+
+def test_without_epsilon_the_posterior_rules() -> None:
+    won = tuple(record(i, 0.5 + i / 100, "insert", "minimal", improvement=0.01) for i in range(1, 30))
+    lost = tuple(
+        record(i, 0.1, kind, "trust", improvement=-0.1) for i, kind in enumerate(ARMS * 20, 30) if kind != "insert"
+    )
+    past = (record(0, 0.5), *won, *lost)
+    plans = [thompson(past, Settings(epsilon=0), np.random.default_rng(i)) for i in range(50)]
+    assert {plan.kind for plan in plans} == {"insert"}
+    assert Counter(plan.way for plan in plans)["minimal"] > 40
+    uniform = Counter(thompson(past, Settings(epsilon=1), np.random.default_rng(i)).kind for i in range(600))
+    assert set(uniform) == set(ARMS)
+    assert min(uniform.values()) > 60
+
+
+def test_repeat_opens_once_something_has_paid_off() -> None:
+    assert last_improving(history()).number == 1
+    fresh = {thompson((record(0, 0.5),), Settings(), np.random.default_rng(i)).kind for i in range(200)}
+    assert fresh == set(KINDS)
+    later = {thompson(history(), Settings(), np.random.default_rng(i)).kind for i in range(200)}
+    assert later == set(ARMS)
+
+
+def test_a_plan_explains_itself_in_one_line() -> None:
+    plan = thompson(history(), Settings(epsilon=0), np.random.default_rng(0))
+    assert "\n" not in plan.explanation
+    for word in (f"parent {plan.parent}", plan.kind, plan.way, "by posterior", "[", "feasible"):
+        assert word in plan.explanation
+    assert set(plan.draws["kind"]["sampled"]) == set(ARMS)
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+@given(seed=st.integers(0, 2**32), length=st.integers(1, 5), without=st.frozensets(st.sampled_from(ARMS)))
+def test_every_planner_is_a_function_of_history_and_generator(name: str, seed: int, length: int, without) -> None:
+    past = history()[:length]
+    plan = PLANNERS[name](past, Settings(top_k=2), np.random.default_rng(seed), without)
+    assert plan == PLANNERS[name](past, Settings(top_k=2), np.random.default_rng(seed), without)
+    assert plan.parent in {r.number for r in past}
+    assert plan.kind in ARMS and plan.way in WAYS
+    if set(KINDS) - {*without}:
+        assert plan.kind not in without
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_a_start_tree_that_failed_to_train_is_still_a_parent(name: str) -> None:
+    assert PLANNERS[name]((record(0, None),), Settings(), np.random.default_rng(0)).parent == 0
+
+
+def test_regularised_evolution_forgets_the_old() -> None:
+    past = (record(0, 0.99), *(record(i, i / 1000, "set", improvement=0.0) for i in range(1, 9)))
+    parents = {PLANNERS["evolution"](past, Settings(top_k=2), np.random.default_rng(i)).parent for i in range(300)}
+    assert parents == {2, 3, 4, 5, 6, 7, 8}  # 0 died; 1 is the worst of the eight alive and never wins a pair
+
+
+def test_an_unknown_planner_is_one_line_with_the_nearest_name() -> None:
+    with pytest.raises(UserError, match=r"planner 'tompson'.*did you mean 'thompson'"):
+        planner("tompson")
