@@ -1,0 +1,345 @@
+"""A network as a value: nodes, places in them, their JSON form, their canonical form and its hash.
+
+A tree stores decisions; what follows from a node's place (input widths, sizes) is bound when shapes are inferred.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from jnas.library.block import Block, Parameter
+from translators.diagnostics import UserError
+
+Value: TypeAlias = "int | float | str | bool | Node | tuple[Value, ...] | None"
+Path: TypeAlias = tuple[str | int, ...]
+
+JOINS = ("add", "concat", "gate")
+CONTAINERS: Mapping[str, Mapping[str, str]] = {
+    "network": {"stem": "node", "stages": "nodes"},
+    "sequence": {"body": "nodes"},
+    "residual": {"body": "nodes"},
+    "branches": {"body": "nodes", "join": "join"},
+    "repeat": {"body": "node", "times": "times"},
+}
+_RESERVED = re.compile(r"block_*")
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A block of the library, or a built-in container (names without a dot), and the decisions taken for it."""
+
+    block: str
+    args: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        args = {name: _frozen(self.args[name]) for name in sorted(self.args)}
+        object.__setattr__(self, "args", MappingProxyType(args))
+        object.__setattr__(self, "_hash", hash((self.block, tuple(args.items()))))
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Node):
+            return NotImplemented
+        return self._hash == other._hash and self.block == other.block and self.args == other.args
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Node({self.block!r}, {dict(self.args)!r})"
+
+    @property
+    def is_container(self) -> bool:
+        return self.block in CONTAINERS
+
+    def with_args(self, **args: Value) -> Node:
+        return Node(self.block, {**self.args, **args})
+
+    def without(self, name: str) -> Node:
+        return Node(self.block, {key: value for key, value in self.args.items() if key != name})
+
+
+def _frozen(value: Any) -> Value:
+    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def network(stem: Node, stages: Iterable[Node]) -> Node:
+    """The root: stem, then stages; the classifier head (global average pooling, linear) is bookkeeping."""
+    return Node("network", {"stem": stem, "stages": tuple(stages)})
+
+
+def sequence(*body: Node) -> Node:
+    """One after another."""
+    return Node("sequence", {"body": body})
+
+
+def residual(*body: Node) -> Node:
+    """The input plus what the body makes of it; the body keeps the shape."""
+    return Node("residual", {"body": body})
+
+
+def branches(*body: Node, join: str = "add") -> Node:
+    """The same input through every branch, joined by addition, concatenation, or gating of the first by the others."""
+    return Node("branches", {"body": body, "join": join})
+
+
+def repeat(body: Node, times: int) -> Node:
+    """`times` copies of the body one after another, each with parameters of its own."""
+    return Node("repeat", {"body": body, "times": times})
+
+
+# Places
+
+
+def path_text(path: Path) -> str:
+    """`stages.1.body.0`; the root is the empty text."""
+    return ".".join(map(str, path))
+
+
+def parse_path(text: str) -> Path:
+    return tuple(int(part) if part.isdigit() else part for part in text.split(".")) if text else ()
+
+
+def children(node: Node) -> Iterator[tuple[Path, Node]]:
+    """(relative path, child) of a node in the order of data flow."""
+    names = CONTAINERS.get(node.block) or node.args
+    for name in names:
+        value = node.args.get(name)
+        if isinstance(value, Node):
+            yield (name,), value
+        elif isinstance(value, tuple):
+            yield from (((name, i), item) for i, item in enumerate(value) if isinstance(item, Node))
+
+
+def walk(tree: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """(path, node), parents before children, in the order of data flow."""
+    yield path, tree
+    for step, child in children(tree):
+        yield from walk(child, path + step)
+
+
+def get(tree: Node, path: Path) -> Any:
+    """The node (or value) at `path`. Raises KeyError when there is no such place."""
+    value: Any = tree
+    for i in range(len(path)):
+        value = _step(value, path, i)
+    return value
+
+
+def replace(tree: Node, path: Path, value: Value) -> Any:
+    """The tree with `value` at `path`. Raises KeyError when there is no such place."""
+    return value if not path else _changed(tree, path, 0, lambda parent, step: _with(parent, step, value))
+
+
+def insert(tree: Node, path: Path, value: Value) -> Node:
+    """The tree with `value` before what stands at the list position `path` (its end included). Raises KeyError."""
+    return _changed(tree, path, 0, lambda items, i: (*_items(items, i, path, 1)[:i], value, *items[i:]))
+
+
+def delete(tree: Node, path: Path) -> Node:
+    """The tree without the list item at `path`. Raises KeyError."""
+    return _changed(tree, path, 0, lambda items, i: (*_items(items, i, path, 0)[:i], *items[i + 1 :]))
+
+
+def _step(value: Any, path: Path, i: int) -> Any:
+    step = path[i]
+    if isinstance(value, Node) and step in value.args:
+        return value.args[step]  # type: ignore[index]
+    if isinstance(value, tuple) and isinstance(step, int) and 0 <= step < len(value):
+        return value[step]
+    raise KeyError(f"no place {path_text(path[: i + 1])} in the tree")
+
+
+def _with(parent: Any, step: Any, value: Value) -> Any:
+    if isinstance(parent, Node):
+        return parent.with_args(**{step: value})
+    return (*parent[:step], value, *parent[step + 1 :])
+
+
+def _items(parent: Any, step: Any, path: Path, extra: int) -> tuple[Value, ...]:
+    if not isinstance(parent, tuple) or not isinstance(step, int) or not 0 <= step < len(parent) + extra:
+        raise KeyError(f"{path_text(path)} is no position in a list of the tree")
+    return parent
+
+
+def _changed(parent: Any, path: Path, i: int, change: Callable[[Any, Any], Any]) -> Any:
+    if i == len(path) - 1:
+        return change(parent, path[i])
+    return _with(parent, path[i], _changed(_step(parent, path, i), path, i + 1, change))
+
+
+# JSON
+
+
+def to_json(tree: Value) -> Any:
+    """The form that people read and write: {"block": name, argument: value, ...}."""
+    if isinstance(tree, Node):
+        return {"block": tree.block} | {_escaped(name): to_json(value) for name, value in tree.args.items()}
+    return [to_json(item) for item in tree] if isinstance(tree, tuple) else tree
+
+
+def from_json(data: Any, library: Mapping[str, Block]) -> Node:
+    """The inverse of `to_json`. Raises UserError naming the path of what is wrong."""
+    tree = _node(data, library, ())
+    if tree.block != "network":
+        raise UserError(
+            f'tree: the root is block {tree.block!r}; expected {{"block": "network", "stem": .., "stages": [..]}}'
+        )
+    return tree
+
+
+def node_from_json(data: Any, library: Mapping[str, Block]) -> Node:
+    """Any node, checked like a whole tree. Raises UserError."""
+    return _node(data, library, ())
+
+
+def _escaped(name: str) -> str:
+    return f"{name}_" if _RESERVED.fullmatch(name) else name  # an argument may itself be called "block"
+
+
+def _node(data: Any, library: Mapping[str, Block], path: Path) -> Node:
+    where = f"tree {path_text(path)}".rstrip()
+    if not isinstance(data, Mapping) or not isinstance(data.get("block"), str):
+        raise UserError(f'{where}: {_shown(data)} is no node; expected an object with "block": NAME')
+    name = data["block"]
+    args = {key[:-1] if _RESERVED.fullmatch(key) else key: value for key, value in data.items() if key != "block"}
+    if name in CONTAINERS:
+        return _container(name, args, library, path, where)
+    block = library.get(name)
+    if block is None:
+        nearest = _nearest(name, [*CONTAINERS, *library])
+        raise UserError(f"{where}: block {name!r} is not in the library{nearest}; mine the source that has it")
+    for key, value in args.items():
+        parameter = block.parameter(key)
+        if parameter is None:
+            nearest = _nearest(key, [p.name for p in block.parameters])
+            raise UserError(f"{where}: {name} has no argument {key!r}{nearest}")
+        if not _in_type(value, parameter):
+            raise UserError(f"{where}.{key}: {_shown(value)} is not {_expected(parameter)}, as {name} needs")
+    return Node(name, args)
+
+
+def _container(name: str, args: Mapping[str, Any], library: Mapping[str, Block], path: Path, where: str) -> Node:
+    kinds = CONTAINERS[name]
+    if args.keys() != kinds.keys():
+        raise UserError(f"{where}: {name} has the arguments {', '.join(kinds)}; found {', '.join(args) or 'none'}")
+    if name == "network" and path:
+        raise UserError(f"{where}: network stands at the root only; use sequence")
+    checked: dict[str, Value] = {}
+    for key, kind in kinds.items():
+        value = args[key]
+        if kind == "node":
+            checked[key] = _node(value, library, (*path, key))
+        elif kind == "nodes":
+            if not isinstance(value, (list, tuple)) or not value:
+                raise UserError(f"{where}.{key}: {_shown(value)}; expected a list of at least one node")
+            checked[key] = tuple(_node(item, library, (*path, key, i)) for i, item in enumerate(value))
+        elif kind == "join":
+            if value not in JOINS:
+                raise UserError(f"{where}.{key}: {_shown(value)}; expected one of {', '.join(JOINS)}")
+            checked[key] = value
+        else:
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(f"{where}.{key}: {_shown(value)}; expected a whole number from 1 up")
+            checked[key] = value
+    return Node(name, checked)
+
+
+def _in_type(value: Any, parameter: Parameter) -> bool:
+    known = [v for v in (*parameter.domain, parameter.default) if v is not None]
+    if value is None or not known:
+        return value is None or isinstance(value, (bool, int, float, str, list, tuple))
+    if any(isinstance(v, float) for v in known) and isinstance(value, int) and not isinstance(value, bool):
+        return True
+    return any(type(value) is type(v) or (isinstance(value, list) and isinstance(v, tuple)) for v in known)
+
+
+def _expected(parameter: Parameter) -> str:
+    if parameter.domain:
+        return f"like one of {', '.join(map(_shown, parameter.domain))}"
+    return f"like {_shown(parameter.default)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+# Canonical form
+
+
+def canonical(tree: Node, library: Mapping[str, Block]) -> Node:
+    """The one form of all trees that differ in notation only: defaults dropped, trivial containers folded."""
+    return fold(_without_defaults(tree, library))
+
+
+def tree_hash(tree: Node, library: Mapping[str, Block]) -> str:
+    """sha256 (hex) of the canonical form; the same in every process and version. People see the first 16 digits."""
+    return hashlib.sha256(_text(canonical(tree, library)).encode()).hexdigest()
+
+
+def fold(node: Node) -> Node:
+    """Splices nested sequences, unwraps containers that do nothing, orders what commutes; a stage is a sequence."""
+    args = {name: _folded(value) for name, value in node.args.items()}
+    if node.block == "network":
+        args["stages"] = tuple(s if s.block == "sequence" else sequence(s) for s in args["stages"])
+    elif node.block in ("sequence", "residual"):
+        args["body"] = tuple(item for child in args["body"] for item in _spliced(child))
+    elif node.block == "repeat" and args["times"] == 1:
+        return args["body"]
+    elif node.block == "branches":
+        if len(args["body"]) == 1:
+            return args["body"][0]
+        first = 0 if args["join"] == "add" else 1 if args["join"] == "gate" else len(args["body"])
+        args["body"] = (*args["body"][:first], *sorted(args["body"][first:], key=_text))
+    if node.block == "sequence" and len(args["body"]) == 1:
+        return args["body"][0]
+    return Node(node.block, args)
+
+
+def _folded(value: Value) -> Value:
+    if isinstance(value, Node):
+        return fold(value)
+    return tuple(_folded(item) for item in value) if isinstance(value, tuple) else value
+
+
+def _spliced(node: Node) -> tuple[Node, ...]:
+    return node.args["body"] if node.block == "sequence" else (node,)  # type: ignore[return-value]
+
+
+def _without_defaults(value: Value, library: Mapping[str, Block]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_without_defaults(item, library) for item in value)
+    if not isinstance(value, Node):
+        return value
+    if value.is_container:
+        return Node(value.block, {name: _without_defaults(arg, library) for name, arg in value.args.items()})
+    block = library[value.block]
+    return Node(value.block, {name: arg for name, arg in value.args.items() if not is_default(block, name, arg)})
+
+
+def is_default(block: Block, name: str, value: Value) -> bool:
+    """Whether leaving the argument out means this value (see jnas.library.binding)."""
+    parameter, contract = block.parameter(name), block.contract
+    if parameter is None or (contract is not None and name == contract.output_width):
+        return False  # an absent output width means the incoming width, whatever the constructor's default is
+    if contract is not None and name == contract.stride:
+        return value == 1
+    return not parameter.required and type(value) is type(parameter.default) and value == parameter.default
+
+
+def _text(value: Value) -> str:
+    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"))
