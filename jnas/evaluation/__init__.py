@@ -1,0 +1,1 @@
+"""What a candidate is worth: the gate, worker processes, and the pool that limits them."""

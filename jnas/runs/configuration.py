@@ -1,0 +1,262 @@
+"""The configuration of a run: frozen values, read from TOML, checked key by key."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from translators.diagnostics import UserError
+
+BUILT_IN = Path(__file__).resolve().parent.parent / "configurations"
+NOT_IDENTITY = ("search.budget", "search.workers")  # may change between the starts of one run
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    name: str = "fashion_mnist_small"
+    data_dir: str | None = None
+    validation: float = 0.1  # fraction (below 1) or number of training images that are held out
+    seed: int = 0  # of the split
+
+
+@dataclass(frozen=True)
+class PlannerSettings:
+    name: str = "thompson"
+    top_k: int = 5
+    epsilon: float = 0.5
+
+
+@dataclass(frozen=True)
+class LanguageModelSettings:
+    name: str = "auto"
+
+
+@dataclass(frozen=True)
+class Caps:
+    parameters: int = 1_500_000
+    multiply_adds: int = 200_000_000
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    recipe: str = "quick"
+    epochs: int | None = None  # None: what the recipe says
+    time_limit: float = 600.0  # seconds, compilation included
+    memory_limit: float = 8.0  # GiB
+
+
+@dataclass(frozen=True)
+class FinalSettings:
+    recipe: str = "quick"
+    epochs: int | None = None
+    seeds: tuple[int, ...] = (777,)
+    candidates: int = 1  # so many of the best are trained longer; validation chooses among them, then test is looked at
+    time_limit: float = 3600.0
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    budget: int = 16  # trained candidates, the start tree not counted
+    round_size: int = 1  # proposals planned from the same history
+    workers: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Configuration:
+    sources: tuple[str, ...] = ("timm",)
+    start: str = "resnet8"
+    dataset: DatasetSettings = field(default_factory=DatasetSettings)
+    planner: PlannerSettings = field(default_factory=PlannerSettings)
+    llm: LanguageModelSettings = field(default_factory=LanguageModelSettings)
+    caps: Caps = field(default_factory=Caps)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    final: FinalSettings = field(default_factory=FinalSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+
+
+# Lower bounds of the numbers, inclusive; a fraction also has an upper one.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "dataset.validation": (0, float("inf")),
+    "planner.top_k": (1, float("inf")),
+    "planner.epsilon": (0, 1),
+    "caps.parameters": (1, float("inf")),
+    "caps.multiply_adds": (1, float("inf")),
+    "evaluation.epochs": (1, float("inf")),
+    "evaluation.time_limit": (1, float("inf")),
+    "evaluation.memory_limit": (0.5, float("inf")),
+    "final.epochs": (1, float("inf")),
+    "final.candidates": (1, float("inf")),
+    "final.time_limit": (1, float("inf")),
+    "search.budget": (1, float("inf")),
+    "search.round_size": (1, 1024),
+    "search.workers": (1, 1024),
+    "search.seed": (0, float("inf")),
+}
+
+
+def load(name_or_path: str, overrides: Sequence[str] = ()) -> Configuration:
+    """A built-in configuration by name, or a TOML file; then `key=value` overrides such as `search.budget=32`.
+
+    Raises UserError naming the key, the value and what was expected.
+    """
+    values, origin = _read(name_or_path)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise UserError(f"--set {override}: expected KEY=VALUE, for example --set search.budget=32")
+        _put(values, key.strip(), _parse(text.strip()), f"--set {override}")
+    return _build(Configuration, values, "", origin)
+
+
+def names() -> tuple[str, ...]:
+    """The built-in configurations."""
+    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.toml")))
+
+
+def to_plain(configuration: Configuration) -> dict[str, Any]:
+    """Nested dicts and lists, as JSON and TOML know them."""
+    return dataclasses.asdict(configuration)
+
+
+def from_plain(values: Mapping[str, Any], origin: str) -> Configuration:
+    """The inverse of `to_plain`, with every check of `load`; `origin` is named in errors."""
+    return _build(Configuration, values, "", origin)
+
+
+def flat(configuration: Configuration) -> dict[str, Any]:
+    """Every field by its dotted key."""
+    return dict(_flat(to_plain(configuration), ""))
+
+
+def to_toml(configuration: Configuration) -> str:
+    """The text of a file that loads to the same configuration."""
+    plain = to_plain(configuration)
+    lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items() if not isinstance(value, dict)]
+    for section, values in plain.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{section}]"]
+            lines += [f"{key} = {_toml_value(value)}" for key, value in values.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def difference(old: Configuration, new: Configuration) -> tuple[str, Any, Any] | None:
+    """The first field of a run's identity in which two configurations differ: (key, old, new)."""
+    before, after = flat(old), flat(new)
+    for key in before:
+        if key not in NOT_IDENTITY and before[key] != after[key]:
+            return key, before[key], after[key]
+    return None
+
+
+def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
+    path = BUILT_IN / f"{name_or_path}.toml"
+    if not path.is_file():
+        path = Path(name_or_path)
+        if path.suffix != ".toml":
+            raise UserError(
+                f"--config {name_or_path}: neither a built-in configuration nor a .toml file"
+                f"{_suggestion(name_or_path, names())}; built in: {', '.join(names())}"
+            )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give an existing file"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not TOML: {error}") from None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # --set llm.name=none reads better than --set 'llm.name="none"'
+
+
+def _put(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise UserError(f"{origin}: {section} is a value, not a section{_suggestion(key, flat(Configuration()))}")
+    values[last] = value
+
+
+def _build(cls: type, values: Mapping[str, Any], prefix: str, origin: str) -> Any:
+    kinds = typing.get_type_hints(cls)
+    built = {}
+    for name, value in values.items():
+        key = prefix + name
+        if name not in kinds:
+            siblings = [prefix + sibling for sibling in kinds]
+            hint = _suggestion(key, [*siblings, *flat(Configuration())]) or f"; known here: {', '.join(siblings)}"
+            raise UserError(f"{origin}: unknown key {key}{hint}")
+        if dataclasses.is_dataclass(kinds[name]):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{origin}: {key} = {value!r}: expected a section [{key}] of keys")
+            built[name] = _build(typing.cast(type, kinds[name]), value, key + ".", origin)
+        else:
+            built[name] = _convert(kinds[name], value, key, origin)
+    return cls(**built)
+
+
+def _convert(kind: Any, value: Any, key: str, origin: str) -> Any:
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if value is None and type(None) in options:
+        return None
+    kind = next(option for option in options if option is not type(None))
+    if typing.get_origin(kind) is tuple:
+        inner = typing.get_args(kind)[0]
+        if not isinstance(value, list | tuple) or not all(_is(inner, item) for item in value):
+            raise UserError(f"{origin}: {key} = {value!r}: expected a list, each item {_word(inner)}")
+        return tuple(value)
+    if not _is(kind, value):
+        raise UserError(f"{origin}: {key} = {value!r}: expected {_word(kind)}")
+    low, high = BOUNDS.get(key, (float("-inf"), float("inf")))
+    if isinstance(value, int | float) and not low <= value <= high:
+        bound = f"at least {low:g}" if high == float("inf") else f"a number from {low:g} to {high:g}"
+        raise UserError(f"{origin}: {key} = {value!r}: expected {bound}")
+    return float(value) if kind is float else value
+
+
+def _is(kind: type, value: Any) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)
+
+
+def _word(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
+
+
+def _suggestion(word: str, known: Any) -> str:
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 else "\\" + c if c in '"\\' else c for c in value)
+        return f'"{escaped}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    return repr(value)

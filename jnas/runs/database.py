@@ -1,0 +1,303 @@
+"""The run database: one SQLite file, append-only, the truth from which everything else of a run can be made again.
+
+Rows are written in transactions that are durable when they return (WAL, synchronous=FULL), by one process (see
+RunDirectory.held). A killed process leaves whole transactions behind and nothing else. No value of the archive depends
+on a clock: times are in columns of their own, so that two runs can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from jnas.evaluation.outcomes import Result, Verdict
+from translators.diagnostics import UserError
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE candidates (
+    number INTEGER PRIMARY KEY, round INTEGER NOT NULL, slot INTEGER NOT NULL, parent INTEGER,
+    tree TEXT NOT NULL, tree_hash TEXT NOT NULL, edit TEXT, description TEXT NOT NULL, plan TEXT, verdict TEXT NOT NULL,
+    created REAL NOT NULL, UNIQUE (round, slot)
+) STRICT;
+CREATE TABLE attempts (
+    round INTEGER NOT NULL, slot INTEGER NOT NULL, attempt INTEGER NOT NULL, parent INTEGER NOT NULL,
+    kind TEXT NOT NULL, way TEXT NOT NULL, description TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+    created REAL NOT NULL, PRIMARY KEY (round, slot, attempt)
+) STRICT;
+CREATE TABLE choices (
+    round INTEGER NOT NULL, slot INTEGER NOT NULL, attempt INTEGER NOT NULL, step INTEGER NOT NULL,
+    question TEXT NOT NULL, answer TEXT NOT NULL, source TEXT NOT NULL, tokens INTEGER, seconds REAL NOT NULL,
+    PRIMARY KEY (round, slot, attempt, step)
+) STRICT;
+CREATE TABLE results (
+    number INTEGER PRIMARY KEY REFERENCES candidates (number), status TEXT NOT NULL, accuracy REAL, loss REAL,
+    curve TEXT NOT NULL, message TEXT NOT NULL,
+    seconds_compile REAL NOT NULL, seconds_train REAL NOT NULL, created REAL NOT NULL
+) STRICT;
+CREATE TABLE finals (
+    number INTEGER NOT NULL REFERENCES candidates (number), seed INTEGER NOT NULL, split TEXT NOT NULL,
+    status TEXT NOT NULL, accuracy REAL, loss REAL, curve TEXT NOT NULL, message TEXT NOT NULL,
+    seconds_compile REAL NOT NULL, seconds_train REAL NOT NULL, created REAL NOT NULL,
+    PRIMARY KEY (number, seed, split)
+) STRICT;
+CREATE TABLE phases (name TEXT NOT NULL, seconds REAL NOT NULL, created REAL NOT NULL) STRICT;
+"""
+RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tree that passed the gate; `result` is None until its training was acknowledged. Number 0 is the start tree."""
+
+    number: int
+    round: int
+    slot: int
+    tree: Mapping[str, Any]
+    tree_hash: str
+    verdict: Verdict
+    parent: int | None = None
+    edit: Mapping[str, Any] | None = None
+    description: str = ""  # the edit in words
+    plan: Mapping[str, Any] | None = None
+    result: Result | None = None
+    created: float = 0.0  # seconds since 1970
+    finished: float | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A proposal that the gate turned down, before the candidate of its slot; `reason` is one of outcomes.REASONS."""
+
+    round: int
+    slot: int
+    attempt: int
+    parent: int
+    kind: str
+    way: str
+    reason: str
+    message: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A question to the LLM (or to chance) and its answer; `attempt` counts a slot's proposals, `step` their questions."""
+
+    round: int
+    slot: int
+    attempt: int
+    step: int
+    question: str
+    answer: Mapping[str, str]
+    source: str
+    tokens: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Final:
+    """A longer training, scored on `split`: "validation" chooses among candidates, "test" is what is reported."""
+
+    number: int
+    seed: int
+    split: str
+    result: Result
+
+
+class RunDatabase:
+    """Open with `RunDatabase.open` (writing) or `RunDatabase.read`; a context manager that closes it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self.path = connection, path
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """For writing; made when absent. Raises UserError when the file is damaged or of a newer version."""
+        with _explained(path):
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            database = cls(connection, path)
+            if _version(connection) == 0:
+                with database.transaction():
+                    for statement in SCHEMA.split(";\n"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            _check(connection, path)
+        return database
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """For reading, also while a search writes. Raises UserError where there is no readable run."""
+        if not path.is_file():
+            raise UserError(f"{path}: no run database; give the directory of a run made by python -m jnas.search")
+        with _explained(path):
+            connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+            _check(connection, path)
+        return cls(connection, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block's rows or none of them; durable at the end."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    # Writing
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """A JSON value about the whole run; the first one stays."""
+        self._insert("facts", name=name, value=json.dumps(value))
+
+    def add_proposal(
+        self, candidate: Candidate, attempts: Sequence[Attempt] = (), choices: Sequence[Choice] = ()
+    ) -> None:
+        """A slot's outcome at once: the candidate, what was turned down before it, and every answer that led there."""
+        now = time.time()
+        with self.transaction():
+            self._insert(
+                "candidates",
+                number=candidate.number,
+                round=candidate.round,
+                slot=candidate.slot,
+                parent=candidate.parent,
+                tree=json.dumps(candidate.tree),
+                tree_hash=candidate.tree_hash,
+                edit=None if candidate.edit is None else json.dumps(candidate.edit),
+                description=candidate.description,
+                plan=None if candidate.plan is None else json.dumps(candidate.plan),
+                verdict=json.dumps(candidate.verdict.to_plain()),
+                created=now,
+            )
+            for attempt in attempts:
+                self._insert("attempts", **vars(attempt), created=now)
+            for choice in choices:
+                self._insert("choices", **{**vars(choice), "answer": json.dumps(dict(choice.answer))})
+
+    def add_result(self, number: int, result: Result) -> None:
+        """Acknowledge a training; from here on it is never repeated."""
+        with self.transaction():
+            self._insert("results", number=number, **_result_columns(result))
+
+    def add_final(self, final: Final) -> None:
+        with self.transaction():
+            columns = _result_columns(final.result)
+            self._insert("finals", number=final.number, seed=final.seed, split=final.split, **columns)
+
+    def add_phase(self, name: str, seconds: float) -> None:
+        with self.transaction():
+            self._insert("phases", name=name, seconds=seconds, created=time.time())
+
+    # Reading
+
+    def fact(self, name: str) -> Any:
+        """None when it was never set."""
+        row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """In slot order, finished or not."""
+        rows = self._connection.execute(
+            "SELECT c.number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, verdict, "
+            f"{RESULT_COLUMNS} FROM candidates c LEFT JOIN results r ON r.number = c.number ORDER BY c.number"
+        )
+        return tuple(_candidate(row) for row in rows)
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Everything the gate turned down, in slot order."""
+        columns = "round, slot, attempt, parent, kind, way, reason, message, description"
+        rows = self._connection.execute(f"SELECT {columns} FROM attempts ORDER BY round, slot, attempt")
+        return tuple(Attempt(*row) for row in rows)
+
+    def choices(self) -> tuple[Choice, ...]:
+        columns = "round, slot, attempt, step, question, answer, source, tokens, seconds"
+        rows = self._connection.execute(f"SELECT {columns} FROM choices ORDER BY round, slot, attempt, step")
+        return tuple(Choice(*row[:5], json.loads(row[5]), *row[6:]) for row in rows)
+
+    def finals(self) -> tuple[Final, ...]:
+        rows = self._connection.execute(
+            f"SELECT number, seed, split, {RESULT_COLUMNS} FROM finals ORDER BY number, seed, split DESC"
+        )
+        return tuple(Final(number, seed, split, _result(result)) for number, seed, split, *result in rows)
+
+    def phases(self) -> dict[str, float]:
+        """Seconds in each phase, over all starts of the run, in the order in which they first ended."""
+        rows = self._connection.execute("SELECT name, sum(seconds) FROM phases GROUP BY name ORDER BY min(rowid)")
+        return dict(rows.fetchall())
+
+    def _insert(self, table: str, **columns: Any) -> None:
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(columns.values()))
+
+
+def _result_columns(result: Result) -> dict[str, Any]:
+    return {**vars(result), "curve": json.dumps([dict(epoch) for epoch in result.curve]), "created": time.time()}
+
+
+def _candidate(columns: Sequence[Any]) -> Candidate:
+    number, round_, slot, parent, tree_hash, description, created, finished, *documents = columns[:12]
+    tree, edit, plan, verdict = (document and json.loads(document) for document in documents)
+    return Candidate(
+        number=number,
+        round=round_,
+        slot=slot,
+        tree=tree,
+        tree_hash=tree_hash,
+        verdict=Verdict.from_plain(verdict),
+        parent=parent,
+        edit=edit,
+        description=description,
+        plan=plan,
+        result=None if finished is None else _result(columns[12:]),
+        created=created,
+        finished=finished,
+    )
+
+
+def _result(columns: Sequence[Any]) -> Result:
+    status, accuracy, loss, curve, message, seconds_compile, seconds_train = columns
+    return Result(status, accuracy, loss, tuple(json.loads(curve)), seconds_compile, seconds_train, message)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    version = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: schema version {version}, expected at most {SCHEMA_VERSION}; use a newer jnas for this run"
+        )
+    # Always, not only after an unclean stop: it takes milliseconds and a damaged run must not grow.
+    verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(" ".join(verdict.split()))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        hint = "restore a copy, or give another --run-dir"
+        raise UserError(f"{path}: not a readable run database ({error}); {hint}") from None
