@@ -1,0 +1,406 @@
+"""Modules, imports, definitions and the class graph of a source tree, read with the standard library's `ast`."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from translators import environment
+from translators.environment import UNKNOWN, Foreign
+from translators.rewriting import names
+from translators.sources import Source, SourceFile
+
+_LONGEST_LINE = 20_000
+_DEEPEST = 120  # nesting of syntax nodes; libcst and the recursive passes stay far below their limits
+_BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One top-level statement that defines something: a class, a function, a constant, or a change of a constant."""
+
+    module: Module
+    names: tuple[str, ...]
+    node: ast.stmt
+    kind: str  # 'class', 'function', 'constant', 'extension'
+    order: int
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.module.name}.{self.name}"
+
+    @property
+    def first_line(self) -> int:
+        decorators = getattr(self.node, "decorator_list", ())
+        return min([self.node.lineno, *(decorator.lineno for decorator in decorators)])
+
+    @property
+    def last_line(self) -> int:
+        return self.node.end_lineno or self.node.lineno
+
+    def __repr__(self) -> str:
+        return f"Unit({self.qualified_name}:{self.node.lineno})"
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A parsed file. `bindings` maps a name to the dotted name it was imported from, or to the units that define it."""
+
+    file: SourceFile
+    source: Source
+    bindings: dict[str, str | tuple[Unit, ...]] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.file.module
+
+    @property
+    def package(self) -> str:
+        return self.name if self.file.is_package else self.name.rpartition(".")[0]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.file.text.split("\n")
+
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """Names that some function of the module assigns through `global`."""
+        found = (node for unit in self.units for node in ast.walk(unit.node) if isinstance(node, ast.Global))
+        return frozenset(name for node in found for name in node.names)
+
+    def __repr__(self) -> str:
+        return f"Module({self.name})"
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """What a dotted name stands for. `kind`: 'unit', 'module' (of the source), 'foreign', 'builtin' or 'unresolved'.
+
+    `name` is the canonical dotted name of a foreign symbol; `rest` the attributes that follow a unit.
+    """
+
+    kind: str
+    name: str
+    units: tuple[Unit, ...] = ()
+    module: Module | None = None
+    rest: tuple[str, ...] = ()
+
+
+class Index:
+    """All modules of the given sources and what their names mean."""
+
+    def __init__(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None = None):
+        self.modules: dict[str, Module] = {}
+        self.skipped: list[tuple[str, str]] = []
+        trees: dict[str, ast.Module] = {}
+        files = [(source, file) for source in sources for file in source.files]
+        for number, (source, file) in enumerate(files):
+            tree = _parse(file)
+            if isinstance(tree, str):
+                self.skipped.append((file.path, tree))
+            elif file.module not in self.modules:
+                self.modules[file.module] = Module(file, source)
+                trees[file.module] = tree
+            if progress is not None:
+                progress(number + 1, len(files))
+        self._suffixes: dict[str, set[str]] = {}
+        for name in self.modules:
+            parts = name.split(".")
+            for start in range(1, len(parts)):
+                self._suffixes.setdefault(".".join(parts[start:]), set()).add(name)
+        self._resolving: set[tuple[str, str]] = set()
+        self._resolved: dict[tuple[str, str], Symbol] = {}
+        # Every module and every folder of modules.
+        self._places = {".".join(name.split(".")[:end]) for name in self.modules for end in range(1, name.count(".") + 2)}
+        for name, tree in trees.items():
+            _Reader(self, self.modules[name]).read(tree.body)
+
+    def resolve(self, module: Module, dotted: str) -> Symbol:
+        """What `dotted`, written at the top level of `module`, stands for."""
+        key = (module.name, dotted)
+        if key not in self._resolved:
+            if key in self._resolving:  # names that import each other in a circle
+                return Symbol("unresolved", dotted)
+            self._resolving.add(key)
+            try:
+                self._resolved[key] = self._resolve(module, dotted.split("."))
+            finally:
+                self._resolving.discard(key)
+        return self._resolved[key]
+
+    def _resolve(self, module: Module, parts: list[str]) -> Symbol:
+        first, rest = parts[0], parts[1:]
+        bound = module.bindings.get(first)
+        if isinstance(bound, tuple):
+            return Symbol("unit", f"{module.name}.{first}", bound, module, tuple(rest))
+        if isinstance(bound, str):
+            return self.qualified(".".join([bound, *rest]))
+        if module.file.is_package and f"{module.name}.{first}" in self.modules:
+            return self.qualified(".".join([module.name, *parts]))
+        for star in module.stars:
+            if star in self.modules:
+                found = self.resolve(self.modules[star], ".".join(parts))
+                if found.kind not in ("unresolved", "builtin") and _exported(self.modules[star], first):
+                    return found
+            elif star.split(".")[0] == "torch" and names.supported(f"{star}.{first}"):
+                return Symbol("foreign", ".".join([star, *parts]))
+            elif star in names.LIBRARIES and isinstance(names.spell_library(f"{star}.{first}"), names.Spelling):
+                if names.LIBRARIES[star] is not None or hasattr(sys.modules.get(star), first):
+                    return Symbol("foreign", ".".join([star, *parts]))
+        if first in _BUILTINS:
+            return Symbol("builtin", ".".join(parts))
+        return Symbol("unresolved", ".".join(parts))
+
+    def qualified(self, dotted: str) -> Symbol:
+        """What an absolute dotted name stands for."""
+        parts = dotted.split(".")
+        for end in range(len(parts), 0, -1):
+            name = ".".join(parts[:end])
+            if name in self.modules:
+                if end < len(parts):
+                    return self.resolve(self.modules[name], ".".join(parts[end:]))
+                # A package may bind the name of its submodule to something else: `from .create_act import create_act`.
+                parent = self.modules.get(".".join(parts[:-1]))
+                if parent is not None and parts[-1] in parent.bindings and parent.bindings[parts[-1]] != dotted:
+                    return self.resolve(parent, parts[-1])
+                return Symbol("module", name, module=self.modules[name])
+        if parts[0] == "torch":
+            return Symbol("foreign", names.canonical(dotted))
+        if parts[0] in self._places:
+            return Symbol("unresolved", dotted)
+        return Symbol("foreign", dotted)
+
+    def absolute(self, module: Module, target: str) -> str:
+        """The module that `import target`, written in `module`, finds: itself, a sibling, or the one that ends so."""
+        root = target.split(".")[0]
+        if root == "torch" or root in sys.stdlib_module_names or root in self._places:
+            return target
+        if module.package and f"{module.package}.{root}" in self._places:
+            return f"{module.package}.{target}"
+        parts = target.split(".")
+        for end in range(len(parts), 0, -1):
+            candidates = self._suffixes.get(".".join(parts[:end]), set())
+            own = {name for name in candidates if self.modules[name].source is module.source}
+            if len(own) == 1:
+                return ".".join([*own, *parts[end:]])
+        return target
+
+    def lookup(self, module: Module) -> environment.Lookup:
+        """Names of `module` for `environment.evaluate`: foreign names, literal constants, else UNKNOWN."""
+
+        def look(dotted: str) -> Any:
+            symbol = self.resolve(module, dotted)
+            if symbol.kind in ("foreign", "builtin"):
+                return Foreign(symbol.name)
+            if symbol.kind == "unit" and len(symbol.units) == 1 and not symbol.rest:
+                unit = symbol.units[0]
+                value = getattr(unit.node, "value", None)
+                if unit.kind == "constant" and value is not None and unit.name not in unit.module.rebound:
+                    return self._constant(unit, value)
+            return UNKNOWN
+
+        return look
+
+    def _constant(self, unit: Unit, value: ast.expr) -> Any:
+        key = (unit.module.name, f"={unit.name}")
+        if key in self._resolving or len(unit.names) != 1:
+            return UNKNOWN
+        self._resolving.add(key)
+        try:
+            found = environment.evaluate(value, self.lookup(unit.module))
+        finally:
+            self._resolving.discard(key)
+        # Only what looks like an answer about the surroundings: folding other constants would make the text unlike its source.
+        return found if isinstance(found, bool | tuple) or found is None else UNKNOWN
+
+    def available(self, module: str) -> bool:
+        """Whether importing `module` would work: part of the sources, torch, or on the allow-list."""
+        root = module.split(".")[0]
+        return self.qualified(module).kind != "foreign" or root == "torch" or root in sys.stdlib_module_names or (
+            module in names.LIBRARIES or root in ("numpy", "einops")
+        )
+
+
+class _Reader:
+    """Reads the statements of one module into its bindings and units."""
+
+    def __init__(self, index: Index, module: Module):
+        self.index = index
+        self.module = module
+
+    def read(self, statements: Sequence[ast.stmt]) -> None:
+        for statement in statements:
+            match statement:
+                case ast.Import() | ast.ImportFrom():
+                    for name, target in imported_names(self.index, self.module, statement):
+                        if name == "*":
+                            self.module.stars.append(target)
+                        else:
+                            self.module.bindings[name] = target
+                case ast.ClassDef(name=name):
+                    self._define(statement, (name,), "class")
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    if not _is_overload(statement):
+                        self._define(statement, (name,), "function")
+                case ast.If(test=test, body=body, orelse=orelse):
+                    self._branch(statement, test, body, orelse)
+                case ast.Try():
+                    self._attempt(statement)
+                case ast.With(body=body):
+                    self.read(body)
+                case _:
+                    self._constant(statement)
+
+    def _branch(self, statement: ast.stmt, test: ast.expr, body: Sequence[ast.stmt], orelse: Sequence[ast.stmt]) -> None:
+        if _is_main_guard(test):
+            return
+        value = environment.evaluate(test, self.index.lookup(self.module))
+        if value is UNKNOWN or isinstance(value, Foreign):
+            self._constant(statement)
+        else:
+            self.read(body if value else orelse)
+
+    def _attempt(self, statement: ast.Try) -> None:
+        """Of `try: import x` the branch that would run; any other try is taken to succeed."""
+        imports = [node for node in statement.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        if all(self._importable(node) for node in imports):
+            self.read([*statement.body, *statement.orelse, *statement.finalbody])
+        else:
+            self.read([*(statement.handlers[0].body if statement.handlers else ()), *statement.finalbody])
+
+    def _importable(self, node: ast.Import | ast.ImportFrom) -> bool:
+        if isinstance(node, ast.Import):
+            return all(self.index.available(self.index.absolute(self.module, alias.name)) for alias in node.names)
+        if node.level:
+            return True
+        base = self.index.absolute(self.module, node.module or "")
+        if base.split(".")[0] == "torch":
+            return True
+        return self.index.available(base)
+
+    def _constant(self, statement: ast.stmt) -> None:
+        targets = tuple(assigned_names(statement))
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.If | ast.For) and targets:
+            kind = "constant"
+        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            return
+        elif isinstance(statement, ast.Expr | ast.AugAssign | ast.Assign | ast.For):
+            kind = "extension"
+        else:
+            return
+        if isinstance(statement, ast.For | ast.AugAssign):
+            kind = "extension"
+        if kind == "extension":
+            mentioned = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+            targets = tuple(sorted(n for n in mentioned if isinstance(self.module.bindings.get(n), tuple)))
+            targets = tuple(n for n in targets if all(u.kind in ("constant", "extension") for u in self._units(n)))
+            if not targets:
+                return
+        self._define(statement, targets, kind)
+
+    def _units(self, name: str) -> tuple[Unit, ...]:
+        bound = self.module.bindings.get(name)
+        return bound if isinstance(bound, tuple) else ()
+
+    def _define(self, statement: ast.stmt, targets: tuple[str, ...], kind: str) -> None:
+        unit = Unit(self.module, targets, statement, kind, len(self.module.units))
+        self.module.units.append(unit)
+        for name in targets:
+            # A constant may be built in several statements; a class or function replaces what had its name.
+            earlier = self._units(name) if kind in ("constant", "extension") else ()
+            self.module.bindings[name] = (*earlier, unit)
+
+
+def imported_names(index: Index, module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """(bound name, absolute dotted name) of an import statement in `module`; the name `*` for a star import."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            target = index.absolute(module, alias.name)
+            if alias.asname:
+                yield alias.asname, target
+            else:
+                yield alias.name.split(".")[0], target if target != alias.name else alias.name.split(".")[0]
+        return
+    if node.level:
+        package = module.package.split(".") if module.package else []
+        kept = package[: len(package) - (node.level - 1)]
+        base = ".".join([*kept, *([node.module] if node.module else [])])
+    else:
+        base = index.absolute(module, node.module or "")
+    for alias in node.names:
+        if alias.name == "*":
+            yield "*", base
+        else:
+            yield alias.asname or alias.name, f"{base}.{alias.name}" if base else alias.name
+
+
+def assigned_names(statement: ast.stmt) -> Iterator[str]:
+    """Names that a module-level statement binds, in order, without those inside functions and classes."""
+    seen = set()
+    stack: list[ast.AST] = [statement]
+    while stack:
+        node = stack.pop(0)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name not in seen:
+                seen.add(node.name)
+                yield node.name
+            continue
+        if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id not in seen:
+            seen.add(node.id)
+            yield node.id
+        stack.extend(ast.iter_child_nodes(node))
+
+
+def _exported(module: Module, name: str) -> bool:
+    """Whether `from module import *` gives `name`."""
+    return not name.startswith("_") or name in _declared(module)
+
+
+def _declared(module: Module) -> set[str]:
+    bound = module.bindings.get("__all__")
+    if not isinstance(bound, tuple):
+        return set()
+    return {n.value for unit in bound for n in ast.walk(unit.node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and environment.dotted(test.left) == "__name__"
+
+
+def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any((environment.dotted(d) or "").endswith("overload") for d in node.decorator_list)
+
+
+def _parse(file: SourceFile) -> ast.Module | str:
+    """The syntax tree, or why there is none. Costs this file only, whatever it holds."""
+    if any(len(line) > _LONGEST_LINE for line in file.text.split("\n")):
+        return f"a line is longer than {_LONGEST_LINE} characters"
+    try:
+        tree = ast.parse(file.text)
+        deepest = _depth(tree)
+    except SyntaxError as error:
+        return f"not Python 3: {error.msg} (line {error.lineno})"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"not parsable ({type(error).__name__})"
+    return f"nested deeper than {_DEEPEST}" if deepest > _DEEPEST else tree
+
+
+def _depth(tree: ast.AST) -> int:
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level and depth <= _DEEPEST:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return depth

@@ -1,0 +1,275 @@
+"""Which name of torch, the standard library and NumPy becomes what: the declarative half of the rewriting."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+
+# Longest prefix first: a torch module and the runtime module that has the same names.
+RUNTIME_MODULES: tuple[tuple[str, str], ...] = (
+    ("torch.nn.functional", "functional"),
+    ("torch.nn.init", "init"),
+    ("torch.nn", "nn"),
+    ("torch", "ops"),
+)
+# How emitted files spell the runtime modules.
+RUNTIME_ALIASES = {"functional": "F", "init": "init", "nn": "nn", "ops": "ops"}
+
+# Spellings of one and the same thing.
+SAME = {
+    "torch.nn.parameter.Parameter": "torch.nn.Parameter",
+    "torch.nn.parameter.Buffer": "torch.nn.Buffer",
+    "torch.functional": "torch",
+    "torch._C._nn": "torch.nn.functional",
+    "torch._C": "torch",
+    "torch.special": "torch",
+    "torch.nn.common_types": "typing",
+    "torch.nn.SyncBatchNorm": "torch.nn.BatchNorm2d",
+    "torch.nn.modules.batchnorm.SyncBatchNorm": "torch.nn.BatchNorm2d",
+    "torch.autograd.Variable": "torch.tensor",
+}
+
+# Queries about the surroundings, answered once: eager, on one process, without CUDA or tracing.
+ANSWERS: dict[str, object] = {
+    "torch.jit.is_scripting": False,
+    "torch.jit.is_tracing": False,
+    "torch._C._get_tracing_state": None,
+    "torch.is_autocast_enabled": False,
+    "torch.is_autocast_cpu_enabled": False,
+    "torch.cuda.is_available": False,
+    "torch.cuda.device_count": 0,
+    "torch.cuda.is_current_stream_capturing": False,
+    "torch.backends.mps.is_available": False,
+    "torch.compiler.is_compiling": False,
+    "torch.compiler.is_exporting": False,
+    "torch.compiler.is_dynamo_compiling": False,
+    "torch._dynamo.is_compiling": False,
+    "torch.onnx.is_in_onnx_export": False,
+    "torch.distributed.is_available": False,
+    "torch.distributed.is_initialized": False,
+    "torch.overrides.has_torch_function": False,
+    "torch.overrides.has_torch_function_unary": False,
+    "torch.overrides.has_torch_function_variadic": False,
+    "torch.is_grad_enabled": True,
+    "torch.is_inference_mode_enabled": False,
+}
+VALUES: dict[str, object] = {
+    "torch.__version__": "2.9.0",
+    "torch.version.__version__": "2.9.0",
+    "torch.version.cuda": None,
+    "typing.TYPE_CHECKING": False,
+    "sys.version_info": (3, 11, 0),
+}
+
+# Calls that hand their first argument on: f(x, ...) is x.
+TRANSPARENT = {
+    "torch.jit.script",
+    "torch.jit.script_if_tracing",
+    "torch.jit.ignore",
+    "torch.jit.export",
+    "torch.jit.unused",
+    "torch.fx.wrap",
+    "torch.compile",
+    "torch.compiler.disable",
+    "torch._dynamo.disable",
+}
+# Calls that call their first argument with the rest, apart from keywords of their own.
+CALLS_THROUGH = {"torch.utils.checkpoint.checkpoint", "torch.utils.checkpoint.checkpoint_sequential"}
+CALL_THROUGH_KEYWORDS = {"use_reentrant", "preserve_rng_state", "determinism_check", "debug", "context_fn"}
+
+# Contexts that change nothing here; those in the second set also stop the gradient of what they assign.
+NEUTRAL_CONTEXTS = {
+    "torch.autocast",
+    "torch.amp.autocast",
+    "torch.cuda.amp.autocast",
+    "torch.cpu.amp.autocast",
+    "torch.enable_grad",
+    "torch.autograd.profiler.record_function",
+    "torch.profiler.record_function",
+    "torch.jit.optimized_execution",
+    "torch.cuda.device",
+    "torch.device",
+    "torch.nn.attention.sdpa_kernel",
+    "torch.backends.cuda.sdp_kernel",
+    "warnings.catch_warnings",
+}
+GRADIENT_STOPS = {"torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad"}
+
+# Decorators without meaning here.
+DROPPED_DECORATORS = (
+    TRANSPARENT
+    | GRADIENT_STOPS
+    | NEUTRAL_CONTEXTS
+    | {
+        "typing.final",
+        "typing.override",
+        "typing.no_type_check",
+        "typing_extensions.final",
+        "typing_extensions.override",
+        "typing_extensions.deprecated",
+        "torch.cuda.amp.custom_fwd",
+        "torch.cuda.amp.custom_bwd",
+        "torch.amp.custom_fwd",
+        "abc.abstractmethod",
+        "contextlib.contextmanager",
+        "torch.jit.interface",
+    }
+)
+KEPT_DECORATORS = {
+    "staticmethod",
+    "classmethod",
+    "property",
+    "functools.wraps",
+    "functools.lru_cache",
+    "functools.cache",
+    "functools.cached_property",
+    "functools.partial",
+    "dataclasses.dataclass",
+    "enum.unique",
+}
+
+# Statements that only talk to people.
+SILENT_CALLS = ("warnings.", "logging.", "print", "torch._C._log_api_usage_once", "torch.utils._log_api_usage_once")
+SILENT_CALLS += ("torch._assert", "torch._check", "torch._assert_async", "torch.manual_seed", "torch.set_printoptions")
+
+REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
+    ("torch.autograd", "R03"),
+    ("torch.nonzero", "R04"),
+    ("torch.unique", "R04"),
+    ("torch.masked_select", "R04"),
+    ("torch.load", "R06"),
+    ("torch.save", "R06"),
+    ("torch.hub", "R06"),
+    ("torch.nested", "R11"),
+    ("torch.sparse", "R11"),
+    ("torch.ao", "R11"),
+    ("torch.quantization", "R11"),
+    ("torch.nn.quantized", "R11"),
+    ("torch.cuda", "R11"),
+    ("torch.distributed", "R12"),
+    ("torch.nn.parallel", "R12"),
+    ("torch.nn.utils.spectral_norm", "R13"),
+    ("torch.nn.utils.weight_norm", "R13"),
+    ("torch.nn.utils.parametriz", "R13"),
+    ("torch.nn.utils.parametrize", "R13"),
+    ("torch.nn.utils.remove", "R13"),
+    ("numpy.random", "R06"),
+    ("random", "R06"),
+    ("time", "R06"),
+    ("os", "R06"),
+    ("sys", "R06"),
+    ("pathlib", "R06"),
+    ("json", "R06"),
+    ("pickle", "R06"),
+    ("subprocess", "R06"),
+    ("socket", "R06"),
+    ("urllib", "R06"),
+)
+
+# Modules that emitted code may import, with the names it may take from them (None: all public ones).
+LIBRARIES: dict[str, frozenset[str] | None] = {
+    "math": None,
+    "functools": frozenset("partial partialmethod reduce wraps lru_cache cache cached_property".split()),
+    "itertools": None,
+    "typing": None,
+    "typing_extensions": None,
+    "collections": frozenset("OrderedDict defaultdict namedtuple deque Counter ChainMap abc".split()),
+    "collections.abc": None,
+    "dataclasses": frozenset("dataclass field fields asdict astuple replace is_dataclass MISSING".split()),
+    "enum": None,
+    "copy": frozenset("copy deepcopy".split()),
+    "einops": frozenset("rearrange reduce repeat einsum pack unpack parse_shape".split()),
+    "numbers": None,
+    "abc": frozenset("ABC abstractmethod".split()),
+    "numpy": frozenset(
+        """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_ broadcast_to
+        ceil clip concatenate cos cumsum diff divide dot dtype einsum empty exp expand_dims eye flip float32 float64 floor full
+        hstack identity inf int32 int64 integer isscalar linspace log log10 log2 logspace max maximum mean meshgrid min minimum
+        mod multiply nan ndarray newaxis number ones ones_like outer pi power prod ravel repeat reshape round sign sin sqrt
+        square squeeze stack std sum tan tanh tile transpose tril triu uint8 unravel_index vstack where zeros
+        zeros_like""".split()
+    ),
+}
+_LIBRARY_NAMES_ELSEWHERE = {"typing_extensions": "typing", "collections.abc": "collections.abc"}
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a foreign name is written in emitted code: `expression` uses `imported`, a runtime or library module."""
+
+    expression: str
+    imported: str
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A foreign name without counterpart; `code` is the refusal code."""
+
+    code: str
+    name: str
+
+
+def canonical(name: str) -> str:
+    """One spelling for each thing in torch: `torch.nn.modules.conv.Conv2d` is `torch.nn.Conv2d`."""
+    for old, new in SAME.items():
+        if name == old or name.startswith(old + "."):
+            return new + name[len(old) :]
+    parts = name.split(".")
+    if parts[:3] == ["torch", "nn", "modules"]:
+        # The submodule of torch.nn.modules is lower case, what it defines need not be (`_pair`, `_BatchNorm`).
+        rest = parts[3:]
+        return ".".join(["torch", "nn", *(rest[1:] if len(rest) > 1 else rest)])
+    return name
+
+
+@functools.cache
+def runtime_names(module: str) -> frozenset[str]:
+    """Public names of a runtime module: what is supported."""
+    loaded = importlib.import_module(f"translators.runtime.{module}")
+    return frozenset(getattr(loaded, "__all__", None) or (name for name in vars(loaded) if not name.startswith("_")))
+
+
+def supported(name: str) -> bool:
+    """Whether a canonical torch name exists in the runtime."""
+    return isinstance(spell_torch(name), Spelling)
+
+
+def spell_torch(name: str) -> Spelling | Unsupported:
+    """The runtime's spelling of a torch name, with what follows it: `torch.nn.functional.relu` is `F.relu`."""
+    name = canonical(name)
+    for prefix, module in RUNTIME_MODULES:
+        if name.startswith(prefix + "."):
+            first, *rest = name[len(prefix) + 1 :].split(".")
+            if first == "Tensor" and rest and rest[0] in runtime_names("ops"):
+                return Spelling(".".join(["ops", *rest]), "ops")
+            known = first in runtime_names(module) and first not in dict(RUNTIME_ALIASES)
+            if known and module == "ops" and rest and first in {"nn", "jit", "utils"}:
+                known = False
+            if known:
+                return Spelling(".".join([RUNTIME_ALIASES[module], first, *rest]), module)
+            break
+        if name == prefix:
+            return Spelling(RUNTIME_ALIASES[module], module)
+    return Unsupported(refusal_code(name), name)
+
+
+def spell_library(name: str) -> Spelling | Unsupported:
+    """The spelling of a name of the standard library, NumPy or einops, if the allow-list has it."""
+    for module in sorted(LIBRARIES, key=len, reverse=True):
+        if name == module:
+            return Spelling(module, module)
+        if name.startswith(module + "."):
+            first = name[len(module) + 1 :].split(".")[0]
+            allowed = LIBRARIES[module]
+            if not first.startswith("_") and (allowed is None or first in allowed):
+                return Spelling(name, module)
+    return Unsupported(refusal_code(name), name)
+
+
+def refusal_code(name: str) -> str:
+    """The code for a foreign name that has no counterpart."""
+    for prefix, code in REFUSED_PREFIXES:
+        if name == prefix or name.startswith((prefix + ".", prefix + "_")):
+            return code
+    return "R10" if name.split(".")[0] in {"torch", "numpy"} else "R02"
