@@ -91,7 +91,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "caps.multiply_adds": (1, float("inf")),
     "evaluation.epochs": (1, float("inf")),
     "evaluation.time_limit": (1, float("inf")),
-    "evaluation.memory_limit": (0.5, float("inf")),
+    "evaluation.memory_limit": (1, float("inf")),
     "final.epochs": (1, float("inf")),
     "final.candidates": (1, float("inf")),
     "final.time_limit": (1, float("inf")),

@@ -89,7 +89,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Choice:
-    """A question to the LLM (or to chance) and its answer; `attempt` counts a slot's proposals, `step` their questions."""
+    """A question to the LLM (or to chance) and its answer; `attempt` counts proposals, `step` their questions."""
 
     round: int
     slot: int
@@ -217,8 +217,8 @@ class RunDatabase:
     def candidates(self) -> tuple[Candidate, ...]:
         """In slot order, finished or not."""
         rows = self._connection.execute(
-            "SELECT c.number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, verdict, "
-            f"{RESULT_COLUMNS} FROM candidates c LEFT JOIN results r ON r.number = c.number ORDER BY c.number"
+            "SELECT number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, verdict, "
+            f"{RESULT_COLUMNS} FROM candidates c LEFT JOIN results r USING (number) ORDER BY number"
         )
         return tuple(_candidate(row) for row in rows)
 

@@ -1,0 +1,260 @@
+"""Worker processes and their limits: what a candidate does to its process, it does to nothing else.
+
+Each worker has its own session and process group, a small environment without keys, and a memory limit; a job that
+exceeds its time is ended by killing the group. Workers stay warm between jobs and are replaced when they die.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import jnas
+from jnas.evaluation.outcomes import RETRIED
+from jnas.library.store import default_cache
+from translators.diagnostics import UserError
+
+TRIES = 3  # of a job whose worker died under it without a reason that lies in the candidate
+START_LIMIT = 180.0  # seconds until a worker has imported everything
+LARGEST_REPLY = 16 * 2**20  # bytes in one line
+LOG_TAIL = 4000  # characters
+
+# Everything else stays out, keys above all. PYTHONHASHSEED is fixed because translated code may iterate over sets.
+ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
+ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_")
+OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "out of memory", "Out of memory", "Cannot allocate memory")
+
+
+@dataclass(frozen=True)
+class Job:
+    """`operation` is one of the worker's; `time_limit` in seconds counts from when a worker takes the job."""
+
+    operation: str
+    arguments: Mapping[str, Any]
+    time_limit: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`status` is "ok" with a `value`, or the type of a failure with a one-line `message`."""
+
+    status: str
+    value: Any = None
+    message: str = ""
+
+
+class Pool:
+    """A context manager. `command` starts a worker; the memory limit in bytes is appended to it."""
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        logs: Path,
+        memory_limit: float,
+        command: Sequence[str] = (sys.executable, "-m", "jnas.evaluation.worker"),
+    ) -> None:
+        self._command = [*command, str(int(memory_limit * 2**30))]
+        self._logs = logs
+        self._workers: list[_Worker] = []
+        try:
+            for index in range(workers):
+                self._workers.append(_Worker(self._command, logs / f"worker-{index}.log"))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill every worker and all that it started."""
+        for worker in self._workers:
+            worker.kill()
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        progress: Callable[[int, Mapping[str, Any]], None] = lambda index, values: None,
+        finished: Callable[[int, Reply], None] = lambda index, reply: None,
+    ) -> list[Reply]:
+        """The replies in the order of the jobs. `progress` and `finished` hear of each job, by index, as it happens.
+
+        Raises UserError when a worker meets bad input.
+        """
+        replies: dict[int, Reply] = {}
+        tries = [0] * len(jobs)
+        waiting = deque(range(len(jobs)))
+
+        def settle(index: int, reply: Reply) -> None:
+            tries[index] += 1
+            if reply.status == "user":
+                raise UserError(reply.message)
+            if reply.status in RETRIED and tries[index] < TRIES:
+                waiting.appendleft(index)
+            else:
+                replies[index] = reply
+                finished(index, reply)
+
+        while len(replies) < len(jobs):
+            for worker in self._workers:
+                if waiting and worker.job is None:
+                    index = waiting.popleft()
+                    worker.take(index, jobs[index])
+            self._listen(progress, settle)
+        return [replies[index] for index in range(len(jobs))]
+
+    def _listen(self, progress: Callable[[int, Mapping[str, Any]], None], settle: Callable[[int, Reply], None]) -> None:
+        """Wait until some worker says something or reaches its deadline, and deal with that."""
+        busy = [worker for worker in self._workers if worker.job is not None]
+        with selectors.DefaultSelector() as selector:
+            for worker in busy:
+                selector.register(worker.output, selectors.EVENT_READ, worker)
+            nearest = min(worker.deadline for worker in busy)
+            ready = {key.data for key, _ in selector.select(max(0.0, nearest - time.monotonic()))}
+        for worker in busy:
+            assert worker.job is not None
+            index = worker.job[0]
+            messages = worker.read() if worker in ready else []
+            for message in messages or ():
+                if message.get("id") != worker.message_id:
+                    continue
+                if "progress" in message:
+                    progress(index, message["progress"])
+                else:
+                    worker.job = None
+                    failure = message.get("failure")
+                    settle(index, Reply(**failure) if failure else Reply("ok", message["value"]))
+            if worker.job is None:
+                continue
+            if messages is None:
+                settle(index, worker.bury())
+            elif time.monotonic() >= worker.deadline:
+                settle(index, worker.expire())
+
+
+class _Worker:
+    """One process, started again after every death. `job` is (index, job) while it works."""
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self._command, self._log = command, log
+        self.job: tuple[int, Job] | None = None
+        self.message_id = 0
+        self.deadline = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        with open(self._log, "ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env=small_environment(),
+            )
+        assert self._process.stdout is not None
+        self.output = self._process.stdout.fileno()
+        self._buffer = b""
+        self._ready = self._killed = False
+
+    def take(self, index: int, job: Job) -> None:
+        if self._killed or self._process.poll() is not None:
+            self.kill()
+            self._start()
+        self.job = (index, job)
+        self.message_id += 1
+        self._log_start = self._log.stat().st_size
+        self.deadline = time.monotonic() + (job.time_limit if self._ready else START_LIMIT)
+        line = json.dumps({"id": self.message_id, "operation": job.operation, "arguments": dict(job.arguments)})
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it died this moment; its closed output says so at the next read
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+
+    def read(self) -> list[Mapping[str, Any]] | None:
+        """What has arrived, as whole messages; None when the process is gone or no longer speaks the protocol."""
+        data = os.read(self.output, 2**20)
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        if not data or len(self._buffer) > LARGEST_REPLY:
+            return None
+        try:
+            messages = [json.loads(line) for line in lines]
+        except ValueError:
+            return None
+        if not self._ready and messages:
+            assert self.job is not None
+            self._ready = True
+            self.deadline = time.monotonic() + self.job[1].time_limit
+        return messages
+
+    def bury(self) -> Reply:
+        """After its output ended: name the cause as far as it left one."""
+        assert self.job is not None
+        too_long = len(self._buffer) > LARGEST_REPLY
+        code = self.kill()
+        tail = self._tail()
+        last = tail.strip().splitlines()[-1][:300] if tail.strip() else "no log"
+        if too_long:
+            return Reply("error", message=f"the reply exceeded {LARGEST_REPLY} bytes")
+        if any(phrase in tail for phrase in OUT_OF_MEMORY):
+            return Reply("memory", message=f"over the memory limit: {last}")
+        status = "lost" if self._ready else "infrastructure"
+        return Reply(status, message=f"the worker ended ({_death(code)}): {last}")
+
+    def expire(self) -> Reply:
+        assert self.job is not None
+        limit, ready = self.job[1].time_limit, self._ready
+        self.kill()
+        if ready:
+            return Reply("time", message=f"over the time limit of {limit:g} s")
+        return Reply("infrastructure", message=f"the worker did not start within {START_LIMIT:g} s; see {self._log}")
+
+    def kill(self) -> int:
+        """End the whole group at once and reap the leader; its exit code. Once: a reaped group's id may be reused."""
+        self.job = None
+        if not self._killed:
+            self._killed = True
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                assert pipe is not None
+                with suppress(BrokenPipeError):  # an unsent job dies with its worker
+                    pipe.close()
+        return self._process.wait()
+
+    def _tail(self) -> str:
+        with open(self._log, "rb") as log:
+            log.seek(self._log_start)
+            return log.read()[-LOG_TAIL:].decode(errors="replace")
+
+
+def small_environment(source: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a worker sees of the environment."""
+    source = os.environ if source is None else source
+    kept = {
+        name: value for name, value in source.items() if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
+    }
+    here = str(Path(jnas.__file__).resolve().parents[1])
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (here, kept.get("PYTHONPATH"))))
+    return kept | {"JNAS_CACHE": str(default_cache()), "PYTHONHASHSEED": "0"}
+
+
+def _death(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

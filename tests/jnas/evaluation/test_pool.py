@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jnas.evaluation.pool import Job, Pool, small_environment
+from translators.diagnostics import UserError
+
+# A worker whose operations misbehave in every way that a candidate's code can.
+MISBEHAVING = """
+import os, signal, subprocess, sys, time
+from jnas.evaluation.worker import main
+from translators.diagnostics import UserError
+
+def double(arguments, progress):
+    progress(step=1)
+    print("noise on stdout")
+    os.write(1, b'{"id": 1, "value": "forged"}\\n')
+    return {"value": 2 * arguments["x"], "pid": os.getpid()}
+
+def loop(arguments, progress):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        pass
+
+def spawn(arguments, progress):
+    child = subprocess.Popen(["sleep", "1000"])
+    progress(child=child.pid)
+    time.sleep(1000)
+
+def grow(arguments, progress):
+    held = []
+    while True:
+        held.append(bytearray(10_000_000))
+
+def raises(arguments, progress):
+    raise ValueError("first line\\nsecond line")
+
+def bad_input(arguments, progress):
+    raise UserError("dataset 'x': unknown")
+
+def crash(arguments, progress):
+    with open(arguments["count"], "a") as file:
+        file.write("x")
+    print("last words", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def crash_once(arguments, progress):
+    if not os.path.exists(arguments["mark"]):
+        open(arguments["mark"], "w").close()
+        os._exit(3)
+    return "recovered"
+
+def flood(arguments, progress):
+    return "x" * 40_000_000
+
+def environment(arguments, progress):
+    return dict(os.environ)
+
+main({f.__name__: f for f in (double, loop, spawn, grow, raises, bad_input, crash, crash_once, flood, environment)})
+"""
+
+
+def pool(tmp_path: Path, workers: int = 1) -> Pool:
+    return Pool(workers, logs=tmp_path, memory_limit=1, command=(sys.executable, "-c", MISBEHAVING))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid: int, within: float = 5.0) -> bool:
+    deadline = time.monotonic() + within
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+def test_replies_come_in_the_order_of_the_jobs_from_warm_workers(tmp_path: Path) -> None:
+    heard: list[tuple[int, object]] = []
+    with pool(tmp_path, workers=2) as workers:
+        jobs = [Job("double", {"x": x}, 60) for x in range(6)]
+        replies = workers.run(jobs, progress=lambda index, values: heard.append((index, values)))
+    assert [reply.value["value"] for reply in replies] == [0, 2, 4, 6, 8, 10]
+    assert len({reply.value["pid"] for reply in replies}) <= 2
+    assert sorted(index for index, _ in heard) == list(range(6))
+    assert "noise on stdout" in "".join(log.read_text() for log in tmp_path.glob("*.log"))
+
+
+def test_every_misbehaviour_is_a_typed_result_and_the_pool_goes_on(tmp_path: Path) -> None:
+    cases = [
+        ("loop", {}, "time", "over the time limit of 1 s"),
+        ("grow", {}, "memory", ""),
+        ("raises", {}, "error", "ValueError: first line"),
+        ("crash", {"count": str(tmp_path / "count")}, "lost", "last words"),
+        ("flood", {}, "error", "reply exceeded"),
+        ("crash_once", {"mark": str(tmp_path / "mark")}, "ok", ""),
+    ]
+    with pool(tmp_path) as workers:
+        for operation, arguments, status, message in cases:
+            bad, good = workers.run(
+                [Job(operation, arguments, 1 if operation == "loop" else 60), Job("double", {"x": 4}, 60)]
+            )
+            assert bad.status == status, (operation, bad)
+            assert message in bad.message and "\n" not in bad.message
+            assert good.value["value"] == 8
+    assert (tmp_path / "count").read_text() == "xxx", "a lost job is tried three times"
+
+
+def test_what_a_candidate_started_ends_with_it(tmp_path: Path) -> None:
+    children: list[int] = []
+    with pool(tmp_path) as workers:
+        (reply,) = workers.run([Job("spawn", {}, 1)], progress=lambda index, values: children.append(values["child"]))
+        assert reply.status == "time"
+        assert gone(children[0])
+
+
+def test_bad_input_met_in_a_worker_is_bad_input(tmp_path: Path) -> None:
+    with pool(tmp_path) as workers, pytest.raises(UserError, match="dataset 'x': unknown"):
+        workers.run([Job("bad_input", {}, 60)])
+
+
+def test_no_worker_outlives_a_killed_search(tmp_path: Path) -> None:
+    search = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, json\nfrom pathlib import Path\nfrom jnas.evaluation.pool import Job, Pool\n"
+            f"command = (sys.executable, '-c', {MISBEHAVING!r})\n"
+            f"pool = Pool(1, logs=Path({str(tmp_path)!r}), memory_limit=1, command=command)\n"
+            "print(json.dumps(pool.run([Job('double', {'x': 1}, 60)])[0].value['pid']), flush=True)\n"
+            "pool.run([Job('loop', {}, 60)])\n",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert search.stdout is not None
+    pid = json.loads(search.stdout.readline())
+    assert alive(pid)
+    search.kill()
+    search.communicate()
+    assert gone(pid)
+
+
+def test_a_worker_sees_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SOMETHING_ELSE"):
+        monkeypatch.setenv(name, "planted-secret")
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    with pool(tmp_path) as workers:
+        (reply,) = workers.run([Job("environment", {}, 60)])
+    assert "planted-secret" not in str(reply.value)
+    assert reply.value["JAX_PLATFORMS"] == "cpu" and reply.value["PATH"] == os.environ["PATH"]
+    assert small_environment({"KEY": "x"}).keys() == {"PYTHONPATH", "JNAS_CACHE", "PYTHONHASHSEED"}
