@@ -217,8 +217,8 @@ class RunDatabase:
     def candidates(self) -> tuple[Candidate, ...]:
         """In slot order, finished or not."""
         rows = self._connection.execute(
-            "SELECT number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, verdict, "
-            f"{RESULT_COLUMNS} FROM candidates c LEFT JOIN results r USING (number) ORDER BY number"
+            "SELECT number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, "
+            f"verdict, {RESULT_COLUMNS} FROM candidates c LEFT JOIN results r USING (number) ORDER BY number"
         )
         return tuple(_candidate(row) for row in rows)
 
