@@ -36,7 +36,8 @@ class Node:
     """A block of the library, or a built-in container (names without a dot), and the decisions taken for it."""
 
     block: str
-    args: Mapping[str, Value] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=dict)  # of Value
+    _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         args = {name: _frozen(self.args[name]) for name in sorted(self.args)}
@@ -151,8 +152,8 @@ def delete(tree: Node, path: Path) -> Node:
 
 def _step(value: Any, path: Path, i: int) -> Any:
     step = path[i]
-    if isinstance(value, Node) and step in value.args:
-        return value.args[step]  # type: ignore[index]
+    if isinstance(value, Node) and isinstance(step, str) and step in value.args:
+        return value.args[step]
     if isinstance(value, tuple) and isinstance(step, int) and 0 <= step < len(value):
         return value[step]
     raise KeyError(f"no place {path_text(path[: i + 1])} in the tree")
@@ -283,7 +284,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 def canonical(tree: Node, library: Mapping[str, Block]) -> Node:
     """The one form of all trees that differ in notation only: defaults dropped, trivial containers folded."""
-    return fold(_without_defaults(tree, library))
+    return fold(without_defaults(tree, library))
 
 
 def tree_hash(tree: Node, library: Mapping[str, Block]) -> str:
@@ -293,7 +294,7 @@ def tree_hash(tree: Node, library: Mapping[str, Block]) -> str:
 
 def fold(node: Node) -> Node:
     """Splices nested sequences, unwraps containers that do nothing, orders what commutes; a stage is a sequence."""
-    args = {name: _folded(value) for name, value in node.args.items()}
+    args: dict[str, Any] = {name: _folded(value) for name, value in node.args.items()}
     if node.block == "network":
         args["stages"] = tuple(s if s.block == "sequence" else sequence(s) for s in args["stages"])
     elif node.block in ("sequence", "residual"):
@@ -317,16 +318,17 @@ def _folded(value: Value) -> Value:
 
 
 def _spliced(node: Node) -> tuple[Node, ...]:
-    return node.args["body"] if node.block == "sequence" else (node,)  # type: ignore[return-value]
+    return node.args["body"] if node.block == "sequence" else (node,)
 
 
-def _without_defaults(value: Value, library: Mapping[str, Block]) -> Any:
+def without_defaults(value: Value, library: Mapping[str, Block]) -> Any:
+    """The node without arguments that say what leaving them out says too."""
     if isinstance(value, tuple):
-        return tuple(_without_defaults(item, library) for item in value)
+        return tuple(without_defaults(item, library) for item in value)
     if not isinstance(value, Node):
         return value
     if value.is_container:
-        return Node(value.block, {name: _without_defaults(arg, library) for name, arg in value.args.items()})
+        return Node(value.block, {name: without_defaults(arg, library) for name, arg in value.args.items()})
     block = library[value.block]
     return Node(value.block, {name: arg for name, arg in value.args.items() if not is_default(block, name, arg)})
 

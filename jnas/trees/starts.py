@@ -32,7 +32,7 @@ def _stage(first: Node, blocks: int) -> Node:
     plain = Node("jnas.BasicResidual")
     if blocks == 1:
         return sequence(first)
-    return repeat(first, blocks) if first == plain else sequence(first, repeat(plain, blocks - 1))
+    return sequence(repeat(first, blocks)) if first == plain else sequence(first, repeat(plain, blocks - 1))
 
 
 START_TREES: Mapping[str, Callable[[], Node]] = {

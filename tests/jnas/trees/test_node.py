@@ -113,7 +113,7 @@ def test_places() -> None:
     assert n.get(n.replace(tree, path, pool), path) == pool
     inserted = n.insert(tree, path, pool)
     assert n.get(inserted, path) == pool and n.delete(inserted, path) == tree
-    assert [n.path_text(p) for p, _ in n.walk(tree)][:4] == ["", "stem", "stages.0", "stages.0.body"]
+    assert [n.path_text(p) for p, _ in n.walk(tree)][:4] == ["", "stem", "stages.0", "stages.0.body.0"]
     for wrong in ("stages.7", "stages.1.body.9", "head", "stages.1.body.0.stride.3"):
         with pytest.raises(KeyError, match=wrong.split(".")[0]):
             n.get(tree, n.parse_path(wrong))
