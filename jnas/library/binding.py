@@ -21,9 +21,8 @@ class BindError(Exception):
 def bound_names(block: Block) -> frozenset[str]:
     """Parameters that the place decides, so that a tree never mentions them."""
     contract = _contract(block)
-    return frozenset(
-        (*contract.input_width, *(name for name, _ in contract.width_ratios), *(name for name, _ in contract.sizes))
-    )
+    tied = (p.name for p in block.parameters if p.role == "input width")
+    return frozenset((*contract.input_width, *tied, *(name for name, _ in contract.sizes)))
 
 
 def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
@@ -47,15 +46,23 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         raise BindError(
             f"{block.name} needs sizes that are multiples of {contract.size_multiple}, it receives {height} x {breadth}"
         )
+    if width < contract.minimum_width:
+        raise BindError(f"{block.name} needs a width of at least {contract.minimum_width}, it receives {width}")
+    if contract.square and height != breadth:
+        raise BindError(f"{block.name} needs a square input, it receives {height} x {breadth}")
     if min(height, breadth) < contract.minimum_size:
         raise BindError(f"{block.name} needs at least {contract.minimum_size} pixels, it receives {height} x {breadth}")
     arguments = dict(contract.supplied) | dict(args)
     for name in contract.input_width:
         arguments[name] = width
     for name, ratio in contract.width_ratios:
-        arguments[name] = _whole(Fraction(ratio).limit_denominator(64) * width, f"{block.name}: {name}")
+        if name not in args:
+            arguments[name] = _whole(Fraction(ratio).limit_denominator(64) * width, f"{block.name}: {name}")
     for name, kind in contract.sizes:
-        arguments[name] = _size(block, kind, height, breadth)
+        if kind == "window":
+            arguments[name] = _window(block, name, height, breadth)
+        else:
+            arguments[name] = size_value(kind, height, breadth)
     if contract.output_width is not None:
         _bind_output_width(block, args, arguments, width)
     if contract.stride is not None:
@@ -130,14 +137,19 @@ def _width_multiple(block: Block, args: Mapping[str, Any]) -> int:
     return multiple
 
 
-def _size(block: Block, kind: str, height: int, breadth: int) -> Any:
-    if kind == "pair":
-        return (height, breadth)
-    if kind == "tokens":
-        return height * breadth
-    if height != breadth:
-        raise BindError(f"{block.name} needs a square input, it receives {height} x {breadth}")
-    return height
+def size_value(kind: str, height: int, breadth: int) -> Any:
+    """What a size argument of this kind is for an input of height x breadth."""
+    return {"height": height, "pair": (height, breadth), "tokens": height * breadth}[kind]
+
+
+def _window(block: Block, name: str, height: int, breadth: int) -> Any:
+    """The largest window of the domain that tiles the input."""
+    parameter = block.parameter(name)
+    for value in sorted(parameter.domain if parameter else (), reverse=True):
+        side = value[0] if isinstance(value, tuple) else value
+        if height % side == 0 and breadth % side == 0:
+            return value
+    raise BindError(f"{block.name}: no {name} that was tried tiles {height} x {breadth}")
 
 
 def _factor(contract: Contract, arguments: Mapping[str, Any]) -> int:

@@ -67,17 +67,21 @@ class Contract:
     layout: str = "NCHW"
     output_layout: str = "NCHW"
     input_width: tuple[str, ...] = ()  # parameters that must equal the incoming width
+    width_ratios: tuple[tuple[str, float], ...] = ()  # (parameter, share of the incoming width that it is when unset)
     output_width: str | None = None  # parameter that sets the outgoing width; None: see expansion
     expansion: float = 1  # outgoing width = expansion * (output_width argument, or incoming width)
-    width_ratios: tuple[tuple[str, float], ...] = ()  # (parameter, ratio): must be ratio * incoming width
     stride: str | None = None  # parameter that sets the spatial factor
     reduction: int = 1  # spatial factor at stride 1 (or of a block without a stride parameter)
-    sizes: tuple[tuple[str, str], ...] = ()  # (parameter, "height" | "pair" | "tokens") bound to the incoming size
+    exact: bool = False  # sizes must divide by the spatial factor; otherwise they round up
+    sizes: tuple[
+        tuple[str, str], ...
+    ] = ()  # (parameter, "height" | "pair" | "tokens" | "window") bound to the incoming size
     width_multiple: int = 1  # incoming width must be a multiple of this (with default heads)
     output_multiple: int = 1  # value of output_width must be a multiple of this
     size_multiple: int = 1  # incoming height and width must be multiples of this
-    exact: bool = False  # sizes must divide by the spatial factor; otherwise they round up
+    minimum_width: int = 1
     minimum_size: int = 1
+    square: bool = False  # height and width must be equal
     supplied: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({})
     )  # values without which it does not build

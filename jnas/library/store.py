@@ -88,17 +88,16 @@ def load_class(block: Block) -> type:
 
 def construct(block: Block, arguments: Mapping[str, Any]) -> Any:
     """The module that `bind` arguments describe; names of runtime classes ("nn.GELU") become the classes."""
-    classes = {p.name for p in block.parameters if p.role == "module class"}
-    values = {name: runtime_class(v) if name in classes else v for name, v in arguments.items()}
-    return load_class(block)(**values)
+    return load_class(block)(**{name: runtime_class(value) for name, value in arguments.items()})
 
 
 def runtime_class(value: Any) -> Any:
-    """The class that a name like "nn.GELU" means; other values as they are."""
+    """The class that a name like "nn.GELU" means, the instance for "nn.GELU()"; other values as they are."""
     if isinstance(value, str) and value.startswith("nn."):
         from translators.runtime import nn
 
-        return getattr(nn, value.removeprefix("nn."))
+        found = getattr(nn, value.removeprefix("nn.").removesuffix("()"))
+        return found() if value.endswith("()") else found
     return value
 
 

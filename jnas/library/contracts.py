@@ -1,0 +1,385 @@
+"""From a guess that executes to a contract: each clause is what executions at other widths, sizes and values showed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from jnas.library.binding import BindError, bind, output_shape
+from jnas.library.block import Block, Contract, Parameter
+from jnas.library.declarations import WIDTHS
+from jnas.library.execution import Place
+from jnas.library.experiments import Experiment, Output, Start
+from jnas.library.hypotheses import ACTIVATION_NAMES, Constant, Extent, Guess, Share, default_value, role_of
+from translators import Argument
+
+# (multiple, a value that only it and its divisors divide)
+WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192))
+SIZE_TESTS = ((1, 15), (2, 14), (4, 12), (7, 21), (8, 24), (14, 42), (16, 48), (32, 32))
+WINDOWS = (2, 4, 7, 8)
+DOMAIN_TRACES = 30  # what exploring the values of one class may cost
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "kernel": (3, 5, 7),
+    "depth": (1, 2, 3),
+    "rate": (0.0, 0.1),
+    "flag": (False, True),
+    "heads": (1, 2, 4, 8),
+    "output width": WIDTHS,
+    "width": (16, 32, 64, 128),
+}
+
+
+class NotPlaceable(Exception):
+    """The class executes, but no contract describes it; the message says why."""
+
+
+def find_contract(experiment: Experiment, start: Start, name: str) -> Block:
+    """The block with its contract and the domains of its parameters. Raises NotPlaceable."""
+    block = _draft(experiment, start, name)
+    block = _confirm_widths(experiment, block, start)
+    block = _confirm_sizes(experiment, block, start)
+    _confirm_modes(experiment, block, start)
+    return _with_domains(experiment, block, start)
+
+
+# ------------------------------------------------------------------------------------------------- the first draft
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """Which arguments of a guess carry widths."""
+
+    tied: frozenset[str]
+    output: str | None
+
+
+def _draft(experiment: Experiment, start: Start, name: str) -> Block:
+    for argument in experiment.arguments:
+        if argument.required and role_of(argument) == "module" and start.guess[argument.name] != Constant(None):
+            raise NotPlaceable(f"needs a module as {argument.name}")
+    guess = dict(start.guess)
+    widths = _find_widths(experiment, guess, start.place)
+    stride, guess = _find_stride(experiment, guess, start.place)
+    base = _succeed(experiment.guess(guess, start.place), "with stride 1")
+    expansion = _find_expansion(experiment, guess, widths, start.place)
+    reduction = _whole_ratio(start.place.shape[1], base.shape[1])
+    shares = {n: s.ratio for n, s in guess.items() if isinstance(s, Share) and n != widths.output}
+    contract = Contract(
+        layout=start.place.layout,
+        output_layout=base.layout,
+        input_width=tuple(n for n, ratio in shares.items() if ratio == 1 and n in widths.tied),
+        width_ratios=tuple((n, float(r)) for n, r in shares.items() if r != 1 or n not in widths.tied),
+        output_width=widths.output,
+        expansion=float(expansion) if expansion.denominator != 1 else int(expansion),
+        stride=stride,
+        reduction=reduction,
+        sizes=tuple((n, s.kind) for n, s in guess.items() if isinstance(s, Extent)),
+        supplied=MappingProxyType(
+            {n: s.value for n, s in guess.items() if isinstance(s, Constant) and n != stride and n != widths.output}
+        ),
+    )
+    parameters = tuple(_parameter(a, guess, widths, stride) for a in experiment.arguments)
+    return Block(name, "other", parameters, contract)
+
+
+def _parameter(argument: Argument, guess: Guess, widths: _Widths, stride: str | None) -> Parameter:
+    symbol = guess.get(argument.name)
+    role = role_of(argument)
+    if argument.name in widths.tied:
+        role = "input width"
+    elif argument.name == widths.output:
+        role = "output width"
+    elif argument.name == stride:
+        role = "stride"
+    elif isinstance(symbol, Share) or role in ("input width", "output width"):
+        role = "width"
+    elif isinstance(symbol, Extent):
+        role = "size"
+    elif role == "stride":
+        role = "other"
+    default = symbol.value if argument.required and isinstance(symbol, Constant) else default_value(argument)
+    return Parameter(argument.name, role, default, argument.required)
+
+
+def _find_widths(experiment: Experiment, guess: dict[str, Any], place: Place) -> _Widths:
+    """Varies each width argument alone at another incoming width. May add an output width to `guess`."""
+    other, wide = _another_width(experiment, guess, place)
+    tied, outputs = set(), []
+    for name, symbol in guess.items():
+        if not isinstance(symbol, Share):
+            continue
+        fixed = guess | {name: Constant(max(1, int(symbol.ratio * place.shape[0])))}
+        outcome = experiment.guess(fixed, other)
+        if not isinstance(outcome, Output):
+            tied.add(name)
+        elif outcome.shape[0] != wide.shape[0]:
+            outputs.append(name)
+    if len(outputs) > 1:
+        raise NotPlaceable(f"outgoing width depends on {', '.join(outputs)} together")
+    if not outputs:
+        outputs = _optional_output(experiment, guess, place)
+    return _Widths(frozenset(tied), outputs[0] if outputs else None)
+
+
+def _another_width(experiment: Experiment, guess: Guess, place: Place) -> tuple[Place, Output]:
+    width, *sizes = place.shape
+    for factor in (Fraction(3, 2), Fraction(2)):
+        other = place.at(shape=(int(width * factor), *sizes))
+        outcome = experiment.guess(guess, other)
+        if isinstance(outcome, Output):
+            return other, outcome
+    raise NotPlaceable(f"executes at width {width} only ({outcome})")
+
+
+def _optional_output(experiment: Experiment, guess: dict[str, Any], place: Place) -> list[str]:
+    """An optional argument that sets the outgoing width, which `guess` then keeps at the incoming width."""
+    for argument in experiment.arguments:
+        if argument.name in guess or role_of(argument) not in ("output width", "width", "input width"):
+            continue
+        default = default_value(argument)
+        if default is not None and (isinstance(default, bool) or not isinstance(default, int)):
+            continue
+        wider = experiment.guess(guess | {argument.name: Constant(2 * place.shape[0])}, place)
+        same = experiment.guess(guess | {argument.name: Share(Fraction(1))}, place)
+        if isinstance(wider, Output) and isinstance(same, Output) and wider.shape[0] == 2 * same.shape[0]:
+            guess[argument.name] = Share(Fraction(1))
+            return [argument.name]
+    return []
+
+
+def _find_stride(experiment: Experiment, guess: dict[str, Any], place: Place) -> tuple[str | None, dict[str, Any]]:
+    """The argument that divides height and width, set to 1."""
+    for argument in experiment.arguments:
+        if role_of(argument) != "stride":
+            continue
+        one = experiment.guess(guess | {argument.name: Constant(1)}, place)
+        two = experiment.guess(guess | {argument.name: Constant(2)}, place)
+        if not isinstance(one, Output) or not isinstance(two, Output):
+            continue
+        if one.shape[1] == 2 * two.shape[1] and one.shape[0] == two.shape[0]:
+            return argument.name, guess | {argument.name: Constant(1)}
+    return None, guess
+
+
+def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place: Place) -> Fraction:
+    """Outgoing width over the argument that sets it, or over the incoming width; constant over two widths."""
+    if widths.output is None:
+        other, wide = _another_width(experiment, guess, place)
+        base = _succeed(experiment.guess(guess, place), "again")
+        ratios = {Fraction(base.shape[0], place.shape[0]), Fraction(wide.shape[0], other.shape[0])}
+    else:
+        ratios = set()
+        for value in (16, 32, 48, 64, 96, 128):
+            outcome = experiment.guess(guess | {widths.output: Constant(value)}, place)
+            if isinstance(outcome, Output):
+                ratios.add(Fraction(outcome.shape[0], value))
+    if len(ratios) != 1:
+        raise NotPlaceable("outgoing width is not proportional to one argument or to the incoming width")
+    return ratios.pop()
+
+
+def _whole_ratio(before: int, after: int) -> int:
+    if after > before:
+        raise NotPlaceable("enlarges its input")
+    if after < 1 or -(-before // after) * after - before >= after:
+        raise NotPlaceable(f"makes {after} pixels of {before}")
+    if before % after:
+        raise NotPlaceable(f"makes {after} pixels of {before}: no whole factor")
+    return before // after
+
+
+# ------------------------------------------------------------------------------------- what executions at places show
+
+
+def fits(experiment: Experiment, block: Block, args: Mapping[str, Any], place: Place) -> bool:
+    """Whether the contract binds the block at `place`, and it executes there with the predicted outcome."""
+    try:
+        values, expected = bind(block, args, place.shape), output_shape(block, args, place.shape)
+    except BindError:
+        return False
+    contract = block.contract
+    outcome = experiment.run(values, place, contract.output_layout)
+    return isinstance(outcome, Output) and outcome.shape == expected
+
+
+def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block:
+    """Divisibility and least value of the incoming and the outgoing width."""
+    place = start.place
+    _, *sizes = place.shape
+
+    def at(width: int) -> Place:
+        return place.at(shape=(width, *sizes))
+
+    multiple = _least_multiple(lambda w: fits(experiment, block, {}, at(w)), WIDTH_TESTS)
+    if multiple is None:
+        raise NotPlaceable("no divisibility of the incoming width explains where it executes")
+    block = _with(block, width_multiple=multiple)
+    least = next((w for w in (1, 3, 4, 8, 16, 24, 32, 48, 64, 128) if fits(experiment, block, {}, at(w))), None)
+    if least is None:
+        raise NotPlaceable("executes at single widths only")
+    block = _with(block, minimum_width=least)
+    output = block.contract.output_width
+    if output is None:
+        return block
+    multiple = _least_multiple(lambda w: fits(experiment, block, {output: w}, place), WIDTH_TESTS)
+    if multiple is None:
+        raise NotPlaceable("outgoing width can only be the incoming one")
+    return _with(block, output_multiple=multiple)
+
+
+def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
+    """Divisibility and least value of height and width; windows that tile are bound to the size."""
+    place = start.place
+    width = place.shape[0]
+
+    def at(height: int, breadth: int | None = None) -> Place:
+        return place.at(shape=(width, height, breadth or height))
+
+    multiple = _size_multiple(experiment, block, at)
+    if multiple != 1:
+        bound = _bind_window(experiment, block, at)
+        if bound is not None:
+            return bound
+    if multiple is None:
+        block = _with(block, exact=True)
+        multiple = _size_multiple(experiment, block, at)
+    if multiple is None:
+        raise NotPlaceable("no divisibility of height and width explains where it executes")
+    block = _with(block, size_multiple=multiple)
+    stride = block.contract.stride
+    if stride is not None and not block.contract.exact:
+        odd = at(15 * multiple)
+        if not fits(experiment, block, {stride: 2}, odd):
+            block = _with(block, exact=True)
+    unit = multiple * (block.contract.reduction if block.contract.exact else 1)
+    least = next((s for s in (1, 2, 4, 7, 8, 14) if s % unit == 0 and fits(experiment, block, {}, at(s))), None)
+    block = _with(block, minimum_size=least or place.shape[1])
+    if not fits(experiment, block, {}, at(place.shape[1], 2 * place.shape[1])):
+        block = _with(block, square=True)
+    return block
+
+
+def _size_multiple(experiment: Experiment, block: Block, at: Callable[..., Place]) -> int | None:
+    return _least_multiple(lambda s: fits(experiment, block, {}, at(s)), SIZE_TESTS)
+
+
+def _bind_window(experiment: Experiment, block: Block, at: Callable[..., Place]) -> Block | None:
+    """The block with its window bound to the largest that tiles the input, if it executes with at least two windows."""
+    for parameter in block.parameters:
+        if parameter.role != "size" or any(parameter.name == name for name, _ in block.contract.sizes):
+            continue
+        pair = isinstance(parameter.default, tuple)
+        domain = tuple((w, w) if pair else w for w in WINDOWS)
+        candidate = _with(
+            _with_parameter(block, replace(parameter, domain=domain)),
+            sizes=(*block.contract.sizes, (parameter.name, "window")),
+        )
+        working = tuple(v for v, w in zip(domain, WINDOWS, strict=True) if fits(experiment, candidate, {}, at(3 * w)))
+        if len(working) < 2:
+            continue
+        candidate = _with_parameter(candidate, replace(parameter, domain=working))
+        sizes = [s for s in (4, 7, 8, 14, 16, 28) if fits(experiment, candidate, {}, at(s))]
+        if len(sizes) >= 3:
+            square = not fits(experiment, candidate, {}, at(sizes[-1], 2 * sizes[-1]))
+            return _with(candidate, minimum_size=sizes[0], square=square)
+    return None
+
+
+def _confirm_modes(experiment: Experiment, block: Block, start: Start) -> None:
+    if not fits(experiment, block, {}, start.place.at(training=True)):
+        raise NotPlaceable(
+            f"does not execute in training mode ({_why(experiment, block, start.place.at(training=True))})"
+        )
+    if not fits(experiment, block, {}, start.place.at(batch=1)):
+        raise NotPlaceable("does not execute with a batch of one")
+
+
+def _why(experiment: Experiment, block: Block, place: Place) -> str:
+    return str(experiment.run(bind(block, {}, place.shape), place, block.contract.output_layout))
+
+
+# ------------------------------------------------------------------------------------------------ values of parameters
+
+
+def _with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
+    """Each parameter with the values that execute in this contract; what stands alone is no decision."""
+    limit = experiment.traces + DOMAIN_TRACES
+    bound = {name for name, _ in block.contract.sizes}
+    for parameter in block.parameters:
+        if parameter.name in bound or parameter.role == "input width" or experiment.traces >= limit:
+            continue
+        role = parameter.role
+        place = start.place.at(training=role == "rate")
+        if role == "heads" and not _divides(experiment, block, parameter, place):
+            block = _with_parameter(block, replace(parameter, role="other"))
+            continue
+        values = tuple(v for v in _candidates(parameter) if fits(experiment, block, {parameter.name: v}, place))
+        if role == "stride" and len(values) < 2:
+            values = ()
+        block = _with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
+    return block
+
+
+def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:
+    """Heads and groups divide the width: three of them fail where one, two or four do not."""
+    return not fits(experiment, block, {parameter.name: 3}, place) and any(
+        fits(experiment, block, {parameter.name: heads}, place) for heads in (2, 4)
+    )
+
+
+def _candidates(parameter: Parameter) -> tuple[Any, ...]:
+    default, role = parameter.default, parameter.role
+    if role == "stride":
+        return (1, 2)
+    if role == "ratio" and isinstance(default, (int, float)) and not isinstance(default, bool) and default > 0:
+        values: Iterable[Any] = (default / 2, default, default * 2)
+        if isinstance(default, int):
+            values = (int(v) for v in values if v == int(v) and v >= 1)
+        return tuple(values)
+    if role in ("module class", "choice"):
+        return _activations(default)
+    if role == "kernel" and isinstance(default, tuple):
+        return tuple(sorted({(k, k) for k in _CHOICES["kernel"]} | {default}))
+    if role == "kernel" and not isinstance(default, int):
+        return ()
+    if role in ("kernel", "depth", "heads", "output width", "width", "rate", "flag"):
+        known = isinstance(default, (int, float)) and role not in ("output width", "width")
+        return tuple(sorted({*_CHOICES[role], *((default,) if known else ())}))
+    return ()
+
+
+def _activations(default: Any) -> tuple[Any, ...]:
+    """Activations in the spelling of the default: a runtime class, or a lower-case name as factories take it."""
+    if not isinstance(default, str):
+        return ()
+    names = ("ReLU", "GELU", "SiLU")
+    if default.startswith("nn.") and default.removeprefix("nn.") in ACTIVATION_NAMES:
+        return tuple(dict.fromkeys((default, *(f"nn.{name}" for name in names))))
+    if default in {name.lower() for name in ACTIVATION_NAMES} | {"hard_sigmoid", "hard_swish", "swish"}:
+        return tuple(dict.fromkeys((default, *(name.lower() for name in names))))
+    return ()
+
+
+# ---------------------------------------------------------------------------------------------------------- small help
+
+
+def _least_multiple(holds: Callable[[int], bool], tests: tuple[tuple[int, int], ...]) -> int | None:
+    return next((multiple for multiple, value in tests if holds(value)), None)
+
+
+def _succeed(outcome: Any, where: str) -> Output:
+    if not isinstance(outcome, Output):
+        raise NotPlaceable(f"does not execute {where} ({outcome})")
+    return outcome
+
+
+def _with(block: Block, **changes: Any) -> Block:
+    return replace(block, contract=replace(block.contract, **changes))
+
+
+def _with_parameter(block: Block, parameter: Parameter) -> Block:
+    return replace(block, parameters=tuple(parameter if p.name == parameter.name else p for p in block.parameters))

@@ -1,0 +1,114 @@
+"""Runs a class abstractly: construction that allocates nothing, then a trace of its forward."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jnas.library.binding import Shape
+from translators import Refused
+from translators.runtime.construction import constructing, randomness
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block is tried: incoming (channels, height, width), layout, batch, and the mode."""
+
+    shape: Shape
+    layout: str = "NCHW"
+    batch: int = 2
+    training: bool = False
+
+    def at(self, **changes: Any) -> Place:
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def tensor(self) -> tuple[int, ...]:
+        channels, height, width = self.shape
+        return {
+            "NCHW": (self.batch, channels, height, width),
+            "NHWC": (self.batch, height, width, channels),
+            "NLC": (self.batch, height * width, channels),
+        }[self.layout]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why nothing came out. `stage` is construction, forward or output; `code` is that of unsupported source."""
+
+    stage: str
+    message: str
+    code: str | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int, ...] | Failure:
+    """Shape of the tensor that `cls(**arguments)` makes of an input at `place`, or the failure."""
+    stage = "construction"
+
+    def run(x: jax.Array, key: jax.Array) -> jax.Array:
+        nonlocal stage
+        module = cls(**arguments).train(place.training)
+        stage = "forward"
+        with randomness(key):
+            result = module(x)
+        stage = "output"
+        if not isinstance(result, jax.Array):
+            raise TypeError(f"returns {type(result).__name__}, not one tensor")
+        return result
+
+    try:
+        with constructing(abstract=True):
+            # Constructed inside the trace, for only variables of the same trace can be reassigned (statistics).
+            result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), _KEY)
+    except Refused as refused:
+        return Failure(stage, str(refused), refused.code)
+    except Exception as error:  # whatever translated code raises is an answer
+        return Failure(stage, f"{type(error).__name__}: {first_line(error)}")
+    if not jnp.issubdtype(result.dtype, jnp.floating):
+        return Failure("output", f"returns {result.dtype}, not floating point")
+    return result.shape
+
+
+_KEY = jax.ShapeDtypeStruct((2,), jnp.uint32)  # the form of jax.random.PRNGKey
+
+
+def first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:200] if text else ""
+
+
+def read_shape(tensor: tuple[int, ...], place: Place, layout: str | None = None) -> tuple[str, Shape] | None:
+    """(layout, (channels, height, width)) of an output tensor for a square input; None where it has no such reading.
+
+    Without `layout` the input's own is preferred.
+    """
+    batch, *rest = tensor
+    if batch != place.batch:
+        return None
+    _, height, width = place.shape
+    if len(rest) == 3:
+        readings = {"NCHW": (rest[0], rest[1], rest[2]), "NHWC": (rest[2], rest[0], rest[1])}
+    elif len(rest) == 2:
+        length, channels = rest
+        if length == height * width:
+            readings = {"NLC": (channels, height, width)}
+        elif height == width and isqrt(length) ** 2 == length:
+            readings = {"NLC": (channels, isqrt(length), isqrt(length))}
+        else:
+            return None
+    else:
+        return None
+    for name in (layout,) if layout else (place.layout, *readings):
+        shape = readings.get(name)
+        if shape is not None and (height != width or shape[1] == shape[2]):
+            return name, shape
+    return None

@@ -1,0 +1,148 @@
+"""The family of a class, from what its trace executes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jnas.library.block import Contract
+from jnas.library.execution import Place
+from translators.runtime.construction import constructing, randomness
+
+_ELEMENTWISE = {"logistic", "tanh", "erf", "max", "min", "exp", "mul", "add", "sub", "div", "select_n", "integer_pow"}
+_GATES = {"logistic", "clamp", "tanh", "exp", "min", "erf"}
+
+
+@dataclass
+class _Trace:
+    """What happens to values that depend on the input."""
+
+    place: Place
+    operations: set[str] = field(default_factory=set)
+    spatial_convolution: bool = False  # a kernel larger than one at the input's resolution
+    dense: bool = False  # a matrix product or pointwise convolution with a parameter
+    interactions: int = 0  # products of two values that both depend on the input
+    pools_everything: bool = False  # a reduction over height and width
+    parameters: bool = False
+    shortcut: bool = False  # the input itself is added to something
+
+
+def family_of(cls: type, arguments: Mapping[str, Any], place: Place, contract: Contract, name: str) -> str:
+    """One of block.FAMILIES. `arguments` execute at `place`."""
+    trace = _trace(cls, arguments, place)
+    lowered = name.lower()
+    shrinks = contract.reduction > 1
+    bound_to_tokens = any(kind == "tokens" for _, kind in contract.sizes)
+    if not trace.parameters and not trace.dense and not trace.spatial_convolution:
+        if {"reduce_window_max", "reduce_window_sum", "reduce_window"} & trace.operations:
+            return "pooling"
+        if shrinks:
+            return "downsampling"
+        if trace.pools_everything:
+            return "channel attention" if "mul" in trace.operations else "pooling"
+        return "activation" if trace.operations & _GATES or "act" in lowered else "other"
+    if trace.interactions >= 2 and "exp" in trace.operations:
+        return "attention"
+    if shrinks:
+        return "downsampling"
+    gated = trace.pools_everything and trace.operations & _GATES and "mul" in trace.operations
+    if gated and not trace.spatial_convolution and contract.expansion == 1 and contract.output_width is None:
+        return "channel attention"
+    if trace.interactions and trace.dense:
+        return "attention"
+    if trace.spatial_convolution:
+        return "residual block" if trace.shortcut else "convolution"
+    if bound_to_tokens or "fft" in trace.operations or (trace.dense and "mix" in lowered):
+        return "mixer"
+    if trace.dense:
+        return "mlp"
+    if "rsqrt" in trace.operations or "norm" in lowered:
+        return "normalisation"
+    if {"reduce_window_max", "reduce_window_sum", "reduce_window"} & trace.operations:
+        return "mixer" if trace.parameters else "pooling"
+    return "other"
+
+
+def _trace(cls: type, arguments: Mapping[str, Any], place: Place) -> _Trace:
+    found = _Trace(place)
+
+    with constructing(abstract=True):
+        module = cls(**arguments).eval()
+        found.parameters = any(True for _ in module.parameters())
+
+        def run(x: jax.Array, key: jax.Array) -> jax.Array:
+            with randomness(key):
+                return module(x)
+
+        jaxpr = jax.make_jaxpr(run)(
+            jax.ShapeDtypeStruct(place.tensor, jnp.float32), jax.ShapeDtypeStruct((2,), jnp.uint32)
+        ).jaxpr
+    _walk(jaxpr, {jaxpr.invars[0]}, {jaxpr.invars[0]}, found)
+    return found
+
+
+def _walk(jaxpr: Any, dependent: set[Any], same: set[Any], found: _Trace) -> tuple[set[Any], set[Any]]:
+    """Follows values that depend on the input (`dependent`) and those that are it, perhaps in other axes (`same`)."""
+    for equation in jaxpr.eqns:
+        inputs = [v for v in equation.invars if not hasattr(v, "val")]
+        if not any(v in dependent for v in inputs):
+            continue
+        name = equation.primitive.name
+        inner = list(_inner(equation))
+        if inner:
+            for body in inner:
+                offset = len(equation.invars) - len(body.invars)
+                pairs = list(zip(equation.invars[max(0, offset) :], body.invars, strict=False))
+                in_dependent = {b for a, b in pairs if not hasattr(a, "val") and a in dependent}
+                in_same = {b for a, b in pairs if not hasattr(a, "val") and a in same}
+                _walk(body, in_dependent, in_same, found)
+            dependent.update(equation.outvars)
+            continue
+        dependent.update(equation.outvars)
+        if name in ("transpose", "reshape", "copy", "convert_element_type") and inputs[0] in same:
+            same.update(equation.outvars)
+        _note(equation, name, inputs, dependent, same, found)
+    return dependent, same
+
+
+def _note(equation: Any, name: str, inputs: list[Any], dependent: set[Any], same: set[Any], found: _Trace) -> None:
+    found.operations.add(name)
+    shape = getattr(equation.invars[0].aval, "shape", ())
+    if name == "conv_general_dilated":
+        kernel = equation.invars[1].aval.shape
+        spatial = equation.params["dimension_numbers"].rhs_spec[2:]
+        if any(kernel[i] > 1 for i in spatial):
+            lhs = equation.params["dimension_numbers"].lhs_spec[2:]
+            if all(shape[i] > 1 for i in lhs[:2]):
+                found.spatial_convolution = True
+        else:
+            found.dense = True
+    elif name == "dot_general":
+        if all(v in dependent for v in inputs) and len(inputs) == 2:
+            found.interactions += 1
+        else:
+            found.dense = True
+    elif name == "add" and any(v in same for v in inputs):
+        found.shortcut = True
+    elif name in ("reduce_sum", "reduce_max"):
+        kept = [shape[i] for i in range(len(shape)) if i not in equation.params["axes"]]
+        size = 1
+        for i in equation.params["axes"]:
+            size *= shape[i]
+        _, height, width = found.place.shape
+        if size == height * width and len(kept) <= 2:
+            found.pools_everything = True
+    elif name.startswith("fft"):
+        found.operations.add("fft")
+
+
+def _inner(equation: Any) -> Iterator[Any]:
+    for parameter in equation.params.values():
+        for item in parameter if isinstance(parameter, (tuple, list)) else (parameter,):
+            body = getattr(item, "jaxpr", item)
+            if hasattr(body, "eqns") and hasattr(body, "invars"):
+                yield body

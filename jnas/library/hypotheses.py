@@ -1,0 +1,208 @@
+"""What an argument might be, from its name, annotation and default: ordered guesses, to be confirmed by executing.
+
+Nothing here decides; a guess that does not execute is dropped. Values are symbols (a share of the incoming width, a
+size of the input) or constants, so that one guess can be tried at any place.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from jnas.library.binding import Shape, size_value
+from translators import Argument
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the incoming width."""
+
+    ratio: Fraction
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A size of the input: "height", "pair" or "tokens"."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    value: Any
+
+
+Symbol = Share | Extent | Constant
+Guess = Mapping[str, Symbol]
+
+ACTIVATION_NAMES = ("ReLU", "GELU", "SiLU", "Hardswish", "ReLU6", "LeakyReLU", "ELU", "Mish", "Sigmoid", "Hardsigmoid")
+
+# (pattern of the name, role): the first that matches; roles are those of block.ROLES
+_ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
+    (r"^(device|dtype|inplace|eps|epsilon|momentum|.*_fn|.*_cfg|cfg|config|.*kwargs|.*_init.*|init_.*|name)$", "other"),
+    (r"stride|downscale|^patch_size$|^s$", "stride"),
+    (r"drop|prob|^p$|dpr", "rate"),
+    (r"kernel|^ks?$|pool_size|dw_size|_kernel", "kernel"),
+    (r"(feat|input|img|image|in)_?(size|shape|res)|resolution|grid_size|^size$|fmap_size|img_size", "size"),
+    (r"seq_?len|seq_length|num_tokens|tokens$|num_patches|n_patches|^patches$|seq_size", "size"),
+    (r"window|win_size|block_size|partition", "size"),
+    (r"heads?$|^h$|nhead|groups?$|cardinality|radix", "heads"),
+    (r"act(ivation)?(_layer)?$|act_func|nonlin|gate_layer|act_type", "module class"),
+    (r"norm(_layer|_cls|alization)?$|layer$|_cls$|^block$|_block$|conv_block|block_fn", "module class"),
+    (r"^(m|fn|module|main|net|layer|inner|body|shortcut|downsample)$", "module"),
+    (r"ratio|expan|mult|factor|rate$|^e$|^t$|reduction|bn_size|n_div", "ratio"),
+    (r"depth|(num|n)_(blocks?|layers?|convs?)|reps?$|block_num|layer_num|num_block|layer_per|block_per", "depth"),
+    (r"growth", "width"),
+    (
+        r"^(in|c1$|c_in)|^inp|^dims?$|dim_in|^d$|embed_dim|num_features|^channels?$|^ch(s|ans)?$|num_ch|nf$|width$",
+        "input width",
+    ),
+    (
+        r"n_?feats?$|d_model|base_dim|prev_dim|^ed$|normali[sz]ed?_?(ation)?_shape|^c$|num_input|stem_|^hidden_size$",
+        "input width",
+    ),
+    (r"^out|oup|planes|dim_out|^c2$|c_out|filters|pool_features|output_dim", "output width"),
+    (r"dim|ch(s|an|annels?)?$|channels|features|width|hidden|mid|inter|squeeze|planes|num_\dx\d", "width"),
+)
+
+_SHARES = {
+    "input width": (Fraction(1),),
+    "output width": (Fraction(1), Fraction(1, 4), Fraction(1, 2), Fraction(2)),
+    "width": (Fraction(1, 2), Fraction(1), Fraction(1, 4), Fraction(1, 8)),
+}
+
+_CONSTANTS: dict[str, tuple[Any, ...]] = {
+    "stride": (1, 2),
+    "rate": (0.0,),
+    "kernel": (3, 7, 2),
+    "heads": (4, 1, 8),
+    "ratio": (2, 4, 1.0, 16),
+    "depth": (1, 2),
+    "flag": (False, True),
+    "choice": (),
+    "other": (1, 0, None),
+}
+
+
+def role_of(argument: Argument) -> str:
+    """The likeliest role of an argument."""
+    default = default_value(argument)
+    if isinstance(default, bool) or (argument.required and "bool" in argument.annotation):
+        return "flag"
+    name = argument.name.lower()
+    if isinstance(default, str) and not default.startswith("nn."):
+        return "choice"
+    for pattern, role in _ROLE_PATTERNS:
+        if re.search(pattern, name):
+            if role == "ratio" and isinstance(default, int) and default == 0:
+                return "other"
+            return role
+    return "other"
+
+
+def default_value(argument: Argument) -> Any:
+    """The default as a plain value: a literal, the result of arithmetic, or a runtime class by name; else None."""
+    if argument.default is not None:
+        return argument.default
+    source = argument.default_source
+    if re.fullmatch(r"(torch\.)?nn\.[A-Z]\w*", source):
+        return source.removeprefix("torch.")
+    try:
+        return _arithmetic(ast.parse(source, mode="eval").body)
+    except (SyntaxError, ValueError, ZeroDivisionError):
+        return None
+
+
+_OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+def _arithmetic(node: ast.expr) -> float:
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        return node.value
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_arithmetic(node.left), _arithmetic(node.right))
+    raise ValueError
+
+
+def value_at(symbol: Symbol, shape: Shape) -> Any:
+    """The value of a symbol at an incoming (channels, height, width)."""
+    if isinstance(symbol, Share):
+        return max(1, math.floor(symbol.ratio * shape[0]))
+    if isinstance(symbol, Extent):
+        return size_value(symbol.kind, shape[1], shape[2])
+    return symbol.value
+
+
+def guesses(argument: Argument) -> tuple[Symbol, ...]:
+    """Values to try for a required argument, likeliest first."""
+    role = role_of(argument)
+    pair = bool(re.search(r"tuple|Tuple|List|Sequence", argument.annotation))
+    if role in _SHARES:
+        shares = tuple(Share(ratio) for ratio in _SHARES[role])
+        return shares
+    if role == "size":
+        return _sizes(argument.name.lower(), pair)
+    if role == "module class":
+        return tuple(Constant(name) for name in class_names(argument.name))
+    if role == "module":
+        return (Constant("nn.Identity()"), Constant(None))
+    constants = _CONSTANTS[role]
+    if role == "other":
+        if re.search(r"int", argument.annotation):
+            constants = (1, 2, 0)
+        elif re.search(r"float", argument.annotation):
+            constants = (1e-5, 1.0)
+        elif "init" in argument.name or "eps" in argument.name:
+            constants = (1e-5, None, 1)
+        elif re.search(r"dilation|index|groups", argument.name) or "padding" in argument.name:
+            constants = (1, 0)
+    if pair and role in ("stride", "kernel", "other"):
+        constants = tuple((c, c) for c in constants if isinstance(c, int)) + constants
+    return tuple(Constant(value) for value in constants)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Runtime classes that an argument of this name may stand for."""
+    if "norm" in name:
+        return ("nn.BatchNorm2d", "nn.LayerNorm", "nn.Identity")
+    if re.search(r"act|gate|nonlin", name):
+        return ("nn.ReLU", "nn.GELU", "nn.SiLU")
+    return ("nn.Identity",)
+
+
+def _sizes(name: str, pair: bool) -> tuple[Symbol, ...]:
+    if re.search(r"window|win_size|block_size|partition", name):
+        scalars, pairs = (Constant(4), Constant(7)), (Constant((4, 4)), Constant((7, 7)))
+        return pairs + scalars if pair else scalars + pairs
+    if re.search(r"seq|tokens|patches", name):
+        return (Extent("tokens"), Extent("pair"), Extent("height"))
+    if pair or re.search(r"feat_size|input_res|shape", name):
+        return (Extent("pair"), Extent("height"), Extent("tokens"))
+    return (Extent("height"), Extent("pair"), Extent("tokens"))
+
+
+def optional_guess(argument: Argument) -> Symbol | None:
+    """What an optional argument would have to be for the class to work at any place: a width or a size of the input."""
+    default = default_value(argument)
+    role = role_of(argument)
+    if role == "input width" and isinstance(default, int) and not isinstance(default, bool):
+        return Share(Fraction(1))
+    if role == "size" and not re.search(r"window|win_size|block_size|partition", argument.name):
+        if isinstance(default, int) and not isinstance(default, bool):
+            return Extent("height")
+        if isinstance(default, (tuple, list)):
+            return Extent("pair")
+        return _sizes(argument.name.lower(), "Tuple" in argument.annotation or "tuple" in argument.annotation)[0]
+    return None

@@ -1,0 +1,102 @@
+"""What a translated class is, found by executing it abstractly: its family, contract and the values of its parameters.
+
+`python -m jnas.library.probing` is the worker: one JSON job per line in, one JSON answer per line out (see workers.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from jnas.library.block import Block, Contract, Parameter
+from jnas.library.contracts import NotPlaceable, find_contract
+from jnas.library.execution import Failure
+from jnas.library.experiments import Experiment, Start, find_start
+from jnas.library.families import family_of
+from jnas.library.hypotheses import default_value, role_of, value_at
+from jnas.library.store import block_to_json, load_class, runtime_class
+from translators import Argument, Refused
+
+MEMORY_LIMIT = 8 << 30  # address space of a worker, most of which JAX reserves and never touches
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Outcome for a class: `status` is placeable, executed, refused or crashed; `reason` says why it is not more."""
+
+    name: str
+    status: str
+    reason: str = ""
+    code: str | None = None
+    block: Block | None = None
+
+
+def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
+    """Find the contract of `cls`, whose constructor takes `arguments`, by executing it abstractly."""
+    experiment = Experiment(cls, tuple(arguments))
+    start = find_start(experiment)
+    if isinstance(start, Failure):
+        if start.stage == "output":
+            return Probe(name, "executed", start.message, block=_bare(name, arguments))
+        return Probe(name, "refused" if start.code else "crashed", start.message, start.code)
+    try:
+        block = find_contract(experiment, start, name)
+        contract = block.contract
+    except NotPlaceable as reason:
+        return Probe(name, "executed", str(reason), block=_with_family(_bare(name, arguments), Contract(), cls, start))
+    return Probe(name, "placeable", block=_with_family(block, contract, cls, start))
+
+
+def _bare(name: str, arguments: Sequence[Argument]) -> Block:
+    """A block that executes and cannot be placed."""
+    parameters = tuple(Parameter(a.name, role_of(a), default_value(a), a.required) for a in arguments)
+    return Block(name, "other", parameters)
+
+
+def _with_family(block: Block, contract: Contract, cls: type, start: Start) -> Block:
+    values = {name: runtime_class(value_at(symbol, start.place.shape)) for name, symbol in start.guess.items()}
+    return replace(block, family=family_of(cls, values, start.place, contract, block.name.rpartition(".")[2]))
+
+
+def answer(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON answer to a JSON job: folder, name, arguments, description, provenance."""
+    name = job["name"]
+    described = Block(
+        name,
+        "other",
+        description=job["description"],
+        provenance=MappingProxyType(job["provenance"]),
+        folder=job["folder"],
+    )
+    try:
+        cls = load_class(described)
+    except Refused as refused:
+        return {"name": name, "status": "refused", "reason": str(refused), "code": refused.code, "block": None}
+    except Exception as error:  # importing emitted code can raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        return {"name": name, "status": "crashed", "reason": reason, "code": None, "block": None}
+    found = probe(cls, name, [Argument(**argument) for argument in job["arguments"]])
+    record = None
+    if found.block is not None:
+        record = block_to_json(replace(found.block, description=described.description, provenance=described.provenance))
+    return {"name": name, "status": found.status, "reason": found.reason, "code": found.code, "block": record}
+
+
+def main() -> None:
+    """Answer jobs until standard input ends. What translated code prints goes nowhere."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Child processes that probe: spawned with a small environment, limited in time, killed by group and replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[2]  # where jnas and translators are imported from
+
+
+def probe_all(
+    jobs: Sequence[Mapping[str, Any]],
+    *,
+    workers: int = 2,
+    time_limit: float = 30.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Answers to `jobs` (see probing.answer) in their order. Running out of time or ending the worker is an answer."""
+    answers: list[dict[str, Any] | None] = [None] * len(jobs)
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for index in range(len(jobs)):
+        todo.put(index)
+    done = threading.Semaphore(0)
+    stop = threading.Event()
+
+    def serve() -> None:
+        worker: _Worker | None = None
+        try:
+            while not stop.is_set():
+                try:
+                    index = todo.get_nowait()
+                except queue.Empty:
+                    return
+                worker = worker or _Worker()
+                answers[index] = worker.ask(jobs[index], time_limit)
+                if not worker.alive:
+                    worker = None
+                done.release()
+        finally:
+            if worker is not None:
+                worker.kill()
+
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(workers, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for count in range(1, len(jobs) + 1):
+            while not done.acquire(timeout=1.0):
+                if not any(thread.is_alive() for thread in threads):
+                    raise RuntimeError("probing workers ended before all classes were probed")
+            if progress is not None:
+                progress(count, len(jobs))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=time_limit + 2)
+    return [answer for answer in answers if answer is not None]
+
+
+class _Worker:
+    """One child process, in a session of its own so that all it starts can be killed."""
+
+    def __init__(self) -> None:
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": str(_ROOT),
+            "PYTHONHASHSEED": "0",
+            "JAX_PLATFORMS": "cpu",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "jnas.library.probing"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        self.alive = True
+        self._started = False
+
+    def ask(self, job: Mapping[str, Any], time_limit: float) -> dict[str, Any]:
+        limit = time_limit if self._started else time_limit + 30  # the first answer waits for the imports
+        self._started = True
+        try:
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self.kill()
+            return _failed(job, "crashed", "the worker ended")
+        line = self._read_line(limit)
+        if line is None:
+            self.kill()
+            return _failed(job, "timeout", f"took longer than {time_limit:g} s")
+        if not line.endswith(b"\n"):
+            self.kill()
+            return _failed(job, "crashed", "ended its worker process")
+        return json.loads(line)
+
+    def _read_line(self, limit: float) -> bytes | None:
+        """A line, less than a line when the process ended, None when the time was up."""
+        descriptor = self._process.stdout.fileno()
+        received = b""
+        while not received.endswith(b"\n"):
+            ready, _, _ = select.select([descriptor], [], [], limit)
+            if not ready:
+                return None
+            chunk = os.read(descriptor, 1 << 16)
+            if not chunk:
+                break
+            received += chunk
+        return received
+
+    def kill(self) -> None:
+        self.alive = False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+def _failed(job: Mapping[str, Any], status: str, reason: str) -> dict[str, Any]:
+    return {"name": job["name"], "status": status, "reason": reason, "code": None, "block": None}
