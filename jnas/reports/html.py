@@ -1,0 +1,227 @@
+"""The report of a run as one self-contained page: no script, no network, nothing of a run's text taken as markup."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+
+from jnas.reports.changes import changed
+from jnas.reports.markup import Markup, join, lines, tag
+from jnas.reports.plots import Point, accuracy_plot
+from jnas.reports.run import Run, accuracy, blocks_of
+from jnas.reports.style import STYLE
+from jnas.reports.text import count, duration, gain, percent
+from jnas.runs.configuration import to_toml
+from jnas.runs.database import Candidate
+from jnas.runs.directory import write_atomically
+from jnas.trees.drawing import draw
+from translators.diagnostics import UserError
+
+# Enforced by the browser, should an escape ever be missed: no script, no request, inline style alone.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def write(run: Run, path: Path) -> None:
+    """Write the page, whole or not at all. Raises UserError where `path` cannot be written."""
+    text = page(run)
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); give another --out") from None
+
+
+def page(run: Run) -> str:
+    """The HTML text; the same run gives the same text."""
+    title = f"jnas: {run.directory.root.name}"
+    head = tag(
+        "head",
+        Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        tag("title", title),
+        tag("style", Markup(STYLE)),
+    )
+    sections = (_plots, _best_tree, _lineage, _candidates, _turned_down, _blocks, _choices, _phases, _settings)
+    body = tag("body", tag("main", _summary(run, title), *(section(run) for section in sections)))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _summary(run: Run, title: str) -> Markup:
+    best, settings = run.best, run.configuration
+    tiles = [
+        ("test accuracy, best tree", percent(run.final_accuracy(best.number) if best else None)),
+        ("test accuracy, start tree", percent(run.final_accuracy(0))),
+        ("validation, best candidate", percent(accuracy(best) if best else None)),
+        ("trained candidates", f"{run.trained} of {settings.search.budget}"),
+        ("proposals turned down", len(run.attempts)),
+        ("time", duration(sum(run.phases.values()))),
+    ]
+    test = "Start tree and best tree had the same longer training; the test split is looked at once, after the search."
+    ways = f"start {settings.start}, planner {settings.planner.name}, LLM {settings.llm.name}"
+    return join(
+        tag("h1", title),
+        tag("p", f"{', '.join(settings.sources)} on {settings.dataset.name}, {ways}", class_="soft"),
+        tag("div", *(tag("div", name, tag("b", value), class_="tile") for name, value in tiles), class_="tiles"),
+        tag("p", test, class_="soft"),
+    )
+
+
+def _plots(run: Run) -> Markup:
+    start = accuracy(run.by_number[0]) if 0 in run.by_number else None
+    done = [candidate for candidate in run.candidates if candidate.result is not None]
+    began = min((candidate.created for candidate in run.candidates), default=0.0)
+    minutes = [((candidate.finished or began) - began) / 60 for candidate in done]
+    by_number = accuracy_plot(
+        [_point(run, candidate, candidate.number) for candidate in done],
+        name="by-number",
+        title="Accuracy over candidates",
+        x_label="candidate",
+        start=start,
+        whole=True,
+    )
+    by_time = accuracy_plot(
+        [_point(run, candidate, x) for candidate, x in zip(done, minutes, strict=True)],
+        name="by-time",
+        title="Accuracy over time",
+        x_label="minutes since the first proposal, pauses included",
+        start=start,
+    )
+    key = (
+        "Filled: better than its parent. Hollow: not better. Cross: failed. Line: best so far. Dashed: the start tree."
+    )
+    return _section("Accuracy", tag("div", by_number, by_time, class_="plots"), tag("p", key, class_="soft"))
+
+
+def _point(run: Run, candidate: Candidate, x: float) -> Point:
+    label = f"#{candidate.number} {percent(accuracy(candidate))} {candidate.description}"
+    return Point(x, accuracy(candidate), label, improved=(run.gain(candidate) or 0) > 0)
+
+
+def _best_tree(run: Run) -> Markup:
+    if run.best is None:
+        return _section("Best tree", tag("p", "No candidate is trained yet."))
+    intro = f"Candidate {run.best.number}, {run.best.tree_hash[:16]}. What differs from the start tree is marked."
+    return _section("Best tree", tag("p", intro, class_="soft"), tag("div", _drawing(run, run.best), class_="terminal"))
+
+
+def _drawing(run: Run, candidate: Candidate) -> Markup:
+    """The terminal's drawing, in its colours."""
+    try:
+        tree, start = run.tree(candidate), run.tree(run.by_number[0])
+    except UserError as error:
+        return tag("pre", f"The tree cannot be drawn here: {error}")
+    console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(draw(tree, run.library, run.input_shape, changed(start, tree)))
+    return Markup(console.export_html(theme=MONOKAI, inline_styles=True, code_format="<pre>{code}</pre>"))
+
+
+def _lineage(run: Run) -> Markup:
+    if run.best is None:
+        return Markup()
+    steps = []
+    for candidate in run.lineage(run.best):
+        words = candidate.description or "the start tree"
+        scores = f"#{candidate.number}, {percent(accuracy(candidate))}, {gain(run.gain(candidate))}"
+        steps.append(tag("li", words, Markup(" "), tag("span", scores, class_="soft")))
+    return _section("From the start tree to the best", tag("ol", *steps, start=0))
+
+
+def _candidates(run: Run) -> Markup:
+    rows = []
+    for candidate in run.candidates:
+        result, verdict = candidate.result, candidate.verdict
+        status = "waiting" if result is None else "" if result.status == "ok" else f"failed: {result.status}"
+        seconds = None if result is None else result.seconds_compile + result.seconds_train
+        rows.append(
+            (
+                candidate.number,
+                "" if candidate.parent is None else candidate.parent,
+                candidate.description or "the start tree",
+                run.turned_down(candidate),
+                count(verdict.parameters),
+                count(verdict.multiply_adds),
+                status or percent(accuracy(candidate)),
+                gain(run.gain(candidate)),
+                duration(seconds),
+            )
+        )
+    columns = "# | from | edit: | turned down | parameters | multiply-adds | accuracy | gain | training"
+    caption = "Accuracy on validation, gain over the parent in points, proposals turned down before the candidate."
+    return _section("Candidates", _table(caption, columns, rows, winner=run.best.number if run.best else None))
+
+
+def _turned_down(run: Run) -> Markup:
+    counts = Counter((attempt.reason, attempt.kind, attempt.way) for attempt in run.attempts)
+    rows = [(reason, kind, way, number) for (reason, kind, way), number in counts.most_common()]
+    caption = "Proposals that the gate turned down; they are not trained and do not count."
+    return _section("Turned down", _table(caption, "reason: | edit kind: | way: | proposals", rows))
+
+
+def _blocks(run: Run) -> Markup:
+    uses: Counter[str] = Counter()
+    best: dict[str, float] = {}
+    for candidate in run.candidates:
+        for name in set(blocks_of(candidate.tree)):
+            uses[name] += 1
+            best[name] = max(best.get(name, 0.0), accuracy(candidate) or 0.0)
+    rows = []
+    for name, number in sorted(uses.items(), key=lambda item: (-item[1], item[0])):
+        block = run.library.get(name)
+        origin = block.provenance if block else {}
+        source = " ".join(str(origin.get(key, "")) for key in ("package", "version", "path")).strip()
+        where = f"{source}:{origin['lines'][0]}" if origin.get("lines") else source
+        own = "jnas" if name.startswith("jnas.") else "not in a library on this machine"
+        licence = origin.get("licence") or ("Apache-2.0" if name.startswith("jnas.") else "-")
+        rows.append((name, number, percent(best[name]), block.family if block else "-", where or own, licence))
+    columns = "block: | candidates | best accuracy | family: | where it was mined: | licence:"
+    return _section("Blocks", _table("Blocks of all candidates' trees.", columns, rows))
+
+
+def _choices(run: Run) -> Markup:
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for choice in run.choices:
+        seconds[choice.source].append(choice.seconds)
+    rows = [(source, len(times), duration(fmean(times))) for source, times in sorted(seconds.items())]
+    return _section("Choices", _table("Who settled what the planner left open.", "by: | questions | mean time", rows))
+
+
+def _phases(run: Run) -> Markup:
+    total = sum(run.phases.values()) or 1.0
+    rows = [(name, duration(seconds), f"{100 * seconds / total:.1f} %") for name, seconds in run.phases.items()]
+    return _section(
+        "Where the time went", _table("Seconds over all starts of this run.", "phase: | time | share", rows)
+    )
+
+
+def _settings(run: Run) -> Markup:
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    return _section(
+        "Configuration",
+        tag("p", "Continue with: ", tag("code", run.command())),
+        tag("p", versions, class_="soft"),
+        tag("details", tag("summary", "every field"), tag("pre", lines(to_toml(run.configuration)))),
+    )
+
+
+def _section(title: str, *content: Markup) -> Markup:
+    return tag("section", tag("h2", title), *content)
+
+
+def _table(caption: str, columns: str, rows: Sequence[Sequence[object]], winner: int | None = None) -> Markup:
+    """`columns` are separated by `|`; those that end in `:` hold words, the others numbers."""
+    if not rows:
+        return tag("p", f"{caption} None yet.", class_="soft")
+    names = [name.strip() for name in columns.split("|")]
+    kinds = ["words" if name.endswith(":") else "number" for name in names]
+    head = [tag("th", name.rstrip(":"), scope="col", class_=kind) for name, kind in zip(names, kinds, strict=True)]
+    body = []
+    for row in rows:
+        cells = [tag("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)]
+        body.append(tag("tr", *cells, class_="winner" if winner is not None and row[0] == winner else "row"))
+    table = tag("table", tag("caption", caption), tag("thead", tag("tr", *head)), tag("tbody", *body))
+    return tag("div", table, class_="scroll")

@@ -1,0 +1,136 @@
+"""A run as the reports see it: one frozen value, read once from the run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Self
+
+from jnas.library.store import Library, open_library
+from jnas.runs import configuration
+from jnas.runs.configuration import Configuration
+from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
+from jnas.runs.directory import RunDirectory
+from jnas.trees.node import Node, from_json
+from translators.diagnostics import UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a report says, in slot order. `library` holds those of the run's blocks that are still here."""
+
+    directory: RunDirectory
+    configuration: Configuration
+    candidates: tuple[Candidate, ...]
+    attempts: tuple[Attempt, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    finals: tuple[Final, ...] = ()
+    phases: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    library: Library = field(default_factory=open_library)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The run that lies in `folder`, finished or not. Raises UserError where there is none."""
+        directory = RunDirectory(folder)
+        with RunDatabase.read(directory.database) as database:
+            return cls(
+                directory=directory,
+                configuration=configuration.load(str(directory.configuration)),
+                candidates=database.candidates(),
+                attempts=database.attempts(),
+                choices=database.choices(),
+                finals=database.finals(),
+                phases=database.phases(),
+                versions=database.fact("versions") or {},
+                library=_open_what_is_there(database.fact("libraries") or []),
+            )
+
+    @cached_property
+    def by_number(self) -> Mapping[int, Candidate]:
+        return {candidate.number: candidate for candidate in self.candidates}
+
+    @cached_property
+    def trained(self) -> int:
+        """Candidates that count towards the budget."""
+        return sum(candidate.result is not None for candidate in self.candidates if candidate.number)
+
+    @cached_property
+    def best(self) -> Candidate | None:
+        """The tree that was reported on the test split; before that, the highest validation accuracy."""
+        tested = [final.number for final in self.finals if final.split == "test" and final.number]
+        if tested:
+            return self.by_number[tested[0]]
+        scored = [candidate for candidate in self.candidates if accuracy(candidate) is not None]
+        return max(scored, key=lambda candidate: (accuracy(candidate), -candidate.number), default=None)
+
+    def gain(self, candidate: Candidate) -> float | None:
+        """Validation accuracy above the parent's."""
+        own = accuracy(candidate)
+        parents = None if candidate.parent is None else accuracy(self.by_number[candidate.parent])
+        return None if own is None or parents is None else own - parents
+
+    def lineage(self, candidate: Candidate) -> tuple[Candidate, ...]:
+        """From the start tree to `candidate`."""
+        line = [candidate]
+        while line[-1].parent is not None:
+            line.append(self.by_number[line[-1].parent])
+        return tuple(reversed(line))
+
+    def final_accuracy(self, number: int, split: str = "test") -> float | None:
+        """After the longer training, averaged over its seeds."""
+        results = [final.result for final in self.finals if (final.number, final.split) == (number, split)]
+        scores = [result.accuracy for result in results if result.accuracy is not None]
+        return fmean(scores) if scores and len(scores) == len(results) else None
+
+    def turned_down(self, candidate: Candidate) -> int:
+        """Proposals of this candidate's slot that the gate turned down before it."""
+        return sum((attempt.round, attempt.slot) == (candidate.round, candidate.slot) for attempt in self.attempts)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of an image, as the gate saw it at the stem of the start tree."""
+        return self.candidates[0].verdict.shapes["stem"][0]
+
+    def tree(self, candidate: Candidate) -> Node:
+        """Raises UserError when a block of the tree is not in `library`."""
+        return from_json(candidate.tree, self.library)
+
+    def command(self) -> str:
+        """What continues this run; a run whose budget is spent goes on to twice as many candidates."""
+        budget = self.configuration.search.budget
+        more = f" --budget {2 * budget}" if self.trained >= budget else ""
+        return f"python -m jnas.search --config {self.directory.configuration} --run-dir {self.directory.root}{more}"
+
+
+def accuracy(candidate: Candidate) -> float | None:
+    """On validation; None for a candidate that failed or is not trained yet."""
+    result = candidate.result
+    return result.accuracy if result is not None and result.status == "ok" else None
+
+
+def blocks_of(tree: Any) -> Iterator[str]:
+    """The names of a stored tree's blocks, containers left out, in the order of data flow."""
+    if isinstance(tree, Mapping):
+        if "." in tree.get("block", ""):
+            yield tree["block"]
+        tree = tree.values()
+    elif not isinstance(tree, list | tuple):
+        return
+    for value in tree:
+        yield from blocks_of(value)
+
+
+def _open_what_is_there(folders: list[str]) -> Library:
+    """A report must be readable where the cache was cleared or the run directory was copied to another machine."""
+    present = []
+    for folder in map(Path, folders):
+        try:
+            open_library([folder])
+        except UserError:
+            continue
+        present.append(folder)
+    return open_library(present)

@@ -1,0 +1,83 @@
+"""What a search says at its end, in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jnas.reports.changes import changed
+from jnas.reports.run import Run, accuracy
+from jnas.reports.text import clean, duration, gain, percent
+from jnas.trees.drawing import draw
+from translators.diagnostics import UserError
+
+
+def print_summary(run: Run, console: Console | None = None) -> None:
+    """Candidates, the best tree with what changed since the start, test accuracies, where everything lies."""
+    console = console or Console()
+    console.print(_candidates(run))
+    if run.best is not None:
+        _print_best(run, console)
+    _print_files(run, console)
+    console.print(Text.assemble("\nContinue with  ", (run.command(), "bold")), soft_wrap=True)
+
+
+def _candidates(run: Run) -> Table:
+    table = Table(
+        title=f"{run.trained} trained candidates, {len(run.attempts)} proposals turned down", title_justify="left"
+    )
+    for name in ("#", "from"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("edit", ratio=1)
+    for name in ("turned\ndown", "validation\naccuracy", "gain"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for candidate in run.candidates:
+        result, better = candidate.result, run.gain(candidate)
+        failed = result is not None and result.status != "ok"
+        table.add_row(
+            str(candidate.number),
+            "" if candidate.parent is None else str(candidate.parent),
+            Text(clean(candidate.description) or "the start tree"),
+            str(run.turned_down(candidate) or ""),
+            Text(clean(result.status), "yellow") if result and failed else percent(accuracy(candidate)),
+            Text(gain(better), "green" if better and better > 0 else "dim"),
+            style="bold" if candidate is run.best else "",
+        )
+    return table
+
+
+def _print_best(run: Run, console: Console) -> None:
+    best = run.best
+    assert best is not None
+    console.print(Text.assemble("\n", (f"Best tree: candidate {best.number}", "bold")))
+    try:
+        tree, start = run.tree(best), run.tree(run.by_number[0])
+        console.print(draw(tree, run.library, run.input_shape, changed(start, tree)))
+    except UserError as error:
+        console.print(Text(f"cannot be drawn here: {clean(error, 400)}"))
+    for candidate in run.lineage(best)[1:]:
+        console.print(Text(f"  {gain(run.gain(candidate)):>6}  {clean(candidate.description)}"))
+    after, before = run.final_accuracy(best.number), run.final_accuracy(0)
+    if after is not None and before is not None and best.number:
+        line = f"\nTest accuracy  {percent(after)}; the start tree, trained alike, {percent(before)}: "
+        console.print(Text.assemble(line, (f"{gain(after - before)} points", "bold")))
+    elif before is not None:
+        console.print(Text(f"\nTest accuracy  {percent(before)}: no candidate is better than the start tree"))
+
+
+def _print_files(run: Run, console: Console) -> None:
+    here = run.directory
+    files = {
+        "report": here.report,
+        "best tree": here.best_tree,
+        "best model": here.best_model,
+        "weights": here.root / "weights",
+        "run database": here.database,
+        "metrics": here.metrics,
+        "logs": here.logs,
+    }
+    console.print(Text(f"\n{duration(sum(run.phases.values()))} in all. In {here.root}:"))
+    for name, path in files.items():
+        if path.exists():
+            console.print(Text(f"  {name:<13} {path.relative_to(here.root)}"), soft_wrap=True)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jnas.reports.run import Run, blocks_of
+from jnas.runs import configuration
+from translators.diagnostics import UserError
+
+
+def test_a_finished_run_names_its_winner_lineage_and_test_accuracies(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    assert run.best is not None and run.best.number == 3
+    assert [candidate.number for candidate in run.lineage(run.best)] == [0, 1, 3]
+    assert (run.final_accuracy(3), run.final_accuracy(0), run.final_accuracy(1)) == (0.885, 0.86, None)
+    assert run.gain(run.best) == pytest.approx(0.0262)
+    assert run.trained == 4
+    assert run.input_shape == (1, 28, 28)
+
+
+def test_the_tested_tree_is_the_winner_even_where_another_scored_higher_in_the_search(
+    make_run: Callable[..., Run],
+) -> None:
+    run = make_run()
+    finals = tuple(final for final in run.finals if final.number == 0)
+    retested = Run(run.directory, run.configuration, run.candidates, finals=finals)
+    assert retested.best is not None and retested.best.number == 3  # only the start was tested: validation decides
+    other = Run(
+        run.directory,
+        run.configuration,
+        run.candidates,
+        finals=(run.finals[-1].__class__(4, 1, "test", run.finals[0].result),),
+    )
+    assert other.best is not None and other.best.number == 4
+
+
+def test_the_command_that_continues_can_be_typed(make_run: Callable[..., Run]) -> None:
+    words = make_run().command().split()
+    assert words[:3] == ["python", "-m", "jnas.search"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert configuration.load(options["--config"]).search.budget == 4
+    assert Path(options["--run-dir"]).is_dir()
+    assert options["--budget"] == "8"
+    assert "--budget" not in make_run(finished=False, name="other").command()
+
+
+def test_a_folder_without_a_run_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run database"):
+        Run.read(tmp_path)
+
+
+def test_blocks_of_finds_nested_blocks_and_no_containers() -> None:
+    tree = {
+        "block": "network",
+        "stem": {"block": "jnas.ConvNormAct", "activation": "nn.GELU"},
+        "stages": [{"block": "sequence", "body": [{"block": "a.B", "norm": {"block": "a.C"}}, {"block": "a.B"}]}],
+    }
+    assert list(blocks_of(tree)) == ["jnas.ConvNormAct", "a.B", "a.C", "a.B"]
