@@ -1,0 +1,19 @@
+"""`torch.nn.functional`: same names and arguments. `__all__` declares what is supported."""
+
+from translators.runtime.functional import (
+    activation,
+    attention,
+    convolution,
+    distance,
+    layout,
+    normalization,
+    pooling,
+    regularization,
+    resampling,
+)
+
+_ROOMS = (activation, attention, convolution, distance, layout, normalization, pooling, regularization, resampling)
+
+__all__ = sorted({name for room in _ROOMS for name in room.__all__} - {"platform"})
+
+globals().update({name: vars(room)[name] for room in _ROOMS for name in room.__all__})

@@ -1,0 +1,100 @@
+"""`torch.nn.init`: the same distributions, drawn with NumPy into parameters in place. Abstract parameters stay as they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from translators.runtime.arrays import public, value
+from translators.runtime.construction import construction
+from translators.runtime.tensor.inplace import copy_, fill_, normal_, trunc_normal_, uniform_
+
+__all__ = ["fill_", "normal_", "trunc_normal_", "uniform_"]
+
+_GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+
+
+def calculate_gain(nonlinearity: str, param: Any = None) -> float:
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
+    return _GAINS.get(nonlinearity, 1.0)
+
+
+def _calculate_fan_in_and_fan_out(tensor: Any) -> tuple[int, int]:
+    shape = tensor.shape
+    if len(shape) < 2:
+        raise ValueError(f"fan in and fan out need at least two axes, got {shape}")
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def _calculate_correct_fan(tensor: Any, mode: str) -> int:
+    fans = dict(zip(("fan_in", "fan_out"), _calculate_fan_in_and_fan_out(tensor)))
+    return fans[mode.lower()]
+
+
+def zeros_(tensor: Any) -> Any:
+    return fill_(tensor, 0.0)
+
+
+def ones_(tensor: Any) -> Any:
+    return fill_(tensor, 1.0)
+
+
+def constant_(tensor: Any, val: float) -> Any:
+    return fill_(tensor, val)
+
+
+def eye_(tensor: Any) -> Any:
+    return copy_(tensor, np.eye(*tensor.shape, dtype=np.float32))
+
+
+def dirac_(tensor: Any, groups: int = 1) -> Any:
+    """The identity as a convolution: one in the middle of each kernel (i, i)."""
+    content = np.zeros(tensor.shape, np.float32)
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    outs = tensor.shape[0] // groups
+    for group in range(groups):
+        for i in range(min(outs, tensor.shape[1])):
+            content[(group * outs + i, i, *middle)] = 1
+    return copy_(tensor, content)
+
+
+def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
+    bound = gain * math.sqrt(6 / sum(_calculate_fan_in_and_fan_out(tensor)))
+    return uniform_(tensor, -bound, bound)
+
+
+def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_calculate_fan_in_and_fan_out(tensor))))
+
+
+def kaiming_uniform_(
+    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+) -> Any:
+    bound = math.sqrt(3) * calculate_gain(nonlinearity, a) / math.sqrt(max(1, _calculate_correct_fan(tensor, mode)))
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(
+    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+) -> Any:
+    std = calculate_gain(nonlinearity, a) / math.sqrt(max(1, _calculate_correct_fan(tensor, mode)))
+    return normal_(tensor, 0.0, std)
+
+
+def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
+    """A (semi-)orthogonal matrix of the flattened tensor."""
+    if construction().abstract:
+        return tensor
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    drawn = construction().generator.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(drawn)
+    q *= np.sign(np.diag(r))
+    q = q if rows >= columns else q.T
+    return copy_(tensor, (gain * q).reshape(value(tensor).shape).astype(np.float32))
+
+
+__all__ += public(globals())

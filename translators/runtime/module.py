@@ -1,0 +1,315 @@
+"""`Module`, the base of every translated class, and the variables it holds: parameters, frozen parameters, buffers.
+
+Values live in the instance's `__dict__`, where `nnx.split` finds them: variables and child modules as they are, NumPy
+arrays wrapped in `Held`, so that they are constants of the program and no part of its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from translators.diagnostics import Refused
+from translators.runtime.construction import BUILDING, RUNNING, construction, entering, phase, placeholder
+
+
+def _concrete(x: Any) -> Any:
+    """NumPy for everything that is not traced: construction may have met an eager JAX array."""
+    if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer):
+        return np.array(x)
+    return x
+
+
+class _Tensor:
+    """What PyTorch code does with a parameter or buffer besides arithmetic."""
+
+    __array_ufunc__ = None  # NumPy would otherwise iterate over a Variable that stands on the right of an operator
+
+    @property
+    def data(self) -> Any:
+        return self[...]  # type: ignore[index]
+
+    def __setattr__(self, name: str, new: Any) -> None:
+        if name == "data":
+            self[...] = new[...] if isinstance(new, nnx.Variable) else new  # type: ignore[index]
+        elif name == "requires_grad":
+            object.__setattr__(self, "__class__", Parameter if new else Frozen)
+        else:
+            super().__setattr__(name, new)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        self.requires_grad = requires_grad
+        return self
+
+
+class _ParameterType(type(nnx.Param)):  # type: ignore[misc]
+    """`isinstance(p, nn.Parameter)` holds for frozen parameters too, while Flax's `nnx.Param` filter leaves them out."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or type(instance) is Frozen
+
+    def __call__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        if phase.get() == RUNNING:
+            raise Refused("R09", "a parameter is created in forward")
+        if isinstance(data, nnx.Variable):
+            data = data[...]
+        data = np.zeros((0,), np.float32) if data is None else _concrete(data)
+        if not isinstance(data, jax.core.Tracer):
+            data = np.asarray(data)
+            if construction().abstract:
+                data = placeholder(data.shape, data.dtype)
+        parameter = super().__call__(data)
+        if not requires_grad:
+            object.__setattr__(parameter, "__class__", Frozen)
+        return parameter
+
+
+class Parameter(_Tensor, nnx.Param, metaclass=_ParameterType):
+    """A trained array: `nn.Parameter(array, requires_grad=True)`."""
+
+    requires_grad = property(lambda self: True)
+
+
+class Frozen(_Tensor, nnx.Variable):
+    """A parameter with requires_grad=False: in the state dict, outside the gradient."""
+
+    requires_grad = property(lambda self: False)
+
+
+class Buffer(_Tensor, nnx.BatchStat):
+    """A floating-point buffer: outside the gradient, may be reassigned in forward."""
+
+    requires_grad = property(lambda self: False)
+
+
+class Held:
+    """A value that is a constant of the module: NumPy arrays, and containers of them. Compared and hashed by content."""
+
+    def __init__(self, content: Any, is_buffer: bool = False, persistent: bool = False):
+        self.content = content
+        self.is_buffer = is_buffer
+        self.persistent = persistent
+
+    def _leaves(self) -> tuple[list[Any], Any]:
+        return jax.tree.flatten(self.content)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Held):
+            return NotImplemented
+        (mine, shape), (theirs, other_shape) = self._leaves(), other._leaves()
+        return shape == other_shape and all(map(_same, mine, theirs))
+
+    def __hash__(self) -> int:
+        leaves, shape = self._leaves()
+        return hash((shape, *(x.tobytes() if isinstance(x, np.ndarray) else id(x) for x in leaves)))
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    return a is b or (not isinstance(a, jax.Array) and not isinstance(b, jax.Array) and a == b)
+
+
+def _holds_arrays(x: Any) -> bool:
+    """Whether a plain container has arrays (and no variable or module) inside."""
+    leaves = jax.tree.leaves(x, is_leaf=lambda leaf: isinstance(leaf, (nnx.Variable, Module)))
+    return any(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in leaves) and not any(
+        isinstance(leaf, (nnx.Variable, Module)) for leaf in leaves
+    )
+
+
+class _ModuleType(type(nnx.Module)):  # type: ignore[misc]
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        with entering(RUNNING if phase.get() == RUNNING else BUILDING):
+            module = super().__call__(*args, **kwargs)
+        module._settle()
+        return module
+
+
+class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
+    """PyTorch's `nn.Module` on `nnx.Module`. Subclasses define `forward`; `training` is static."""
+
+    training = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Not a pytree: Flax then fixes no attribute as data or static at its first assignment, as PyTorch does not.
+        super().__init_subclass__(pytree=False, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if phase.get() == RUNNING:
+            return self.forward(*args, **kwargs)
+        with entering(RUNNING):
+            return self.forward(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise Refused("R01", f"{type(self).__name__} has no forward")
+
+    def __getattribute__(self, name: str) -> Any:
+        found = object.__getattribute__(self, name)
+        return found.content if type(found) is Held else found
+
+    def __setattr__(self, name: str, new: Any) -> None:
+        if isinstance(getattr(type(self), name, None), property):
+            object.__setattr__(self, name, new)
+            return
+        current = vars(self).get(name)
+        if isinstance(new, (np.ndarray, np.generic, jax.Array)):
+            if isinstance(current, nnx.Variable):
+                _write(current, name, new)
+                return
+            if isinstance(current, Held) and current.is_buffer and phase.get() == RUNNING:
+                raise Refused("R09", f"integer buffer {name} is reassigned in forward")
+            if isinstance(current, Held):
+                new = Held(_concrete(new), current.is_buffer, current.persistent)
+            else:
+                new = Held(_concrete(new))
+        object.__setattr__(self, name, new)
+
+    def _settle(self) -> None:
+        """After construction: hides containers of arrays from Flax's state and remembers the order of registration."""
+        values = vars(self)
+        for name, x in values.items():
+            if type(x) in (list, tuple, dict) and _holds_arrays(x):
+                values[name] = Held(x)
+        self._remember_order()
+
+    def _remember_order(self) -> None:
+        # Flax rebuilds a merged module with its attributes sorted by name.
+        names = tuple(name for name, x in vars(self).items() if isinstance(x, (Module, nnx.Variable)))
+        object.__setattr__(self, "_order", names)
+
+    def _members(self, kind: type) -> Iterator[tuple[str, Any]]:
+        values = vars(self)
+        order = values.get("_order", ())
+        for name in (*order, *(name for name in values if name not in order)):
+            if isinstance(values.get(name), kind):
+                yield name, values[name]
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        setattr(self, name, module)
+        self._remember_order()
+
+    register_module = add_module
+
+    def register_parameter(self, name: str, param: Any) -> None:
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Floating-point buffers become `Buffer`s; integer and boolean ones are constants of the program."""
+        if isinstance(tensor, nnx.Variable):
+            tensor = tensor[...]
+        tensor = _concrete(tensor)
+        if tensor is None:
+            new = None
+        elif np.issubdtype(tensor.dtype, np.integer) or tensor.dtype == np.bool_:
+            new = Held(np.asarray(tensor), is_buffer=True, persistent=persistent)
+        else:
+            new = Buffer(np.asarray(tensor), persistent=persistent)
+        object.__setattr__(self, name, new)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        return self._members(Module)
+
+    def children(self) -> Iterator[Module]:
+        return (child for _, child in self.named_children())
+
+    def named_modules(
+        self, memo: Any = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        seen = set() if memo is None else memo
+        if not remove_duplicate or id(self) not in seen:
+            seen.add(id(self))
+            yield prefix, self
+            for name, child in self.named_children():
+                yield from child.named_modules(seen, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix=prefix) if recurse else ((prefix, self),):
+            for name, parameter in module._members(Parameter):
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield f"{path}.{name}" if path else name, parameter
+
+    def parameters(self, recurse: bool = True) -> Iterator[Any]:
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+        for path, module in self.named_modules(prefix=prefix) if recurse else ((prefix, self),):
+            for name, buffer in module._own_buffers():
+                yield f"{path}.{name}" if path else name, buffer.content if isinstance(buffer, Held) else buffer
+
+    def buffers(self, recurse: bool = True) -> Iterator[Any]:
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _own_buffers(self) -> Iterator[tuple[str, Buffer | Held]]:
+        for name, x in vars(self).items():
+            if isinstance(x, Buffer) or (isinstance(x, Held) and x.is_buffer):
+                yield name, x
+
+    @property
+    def _modules(self) -> dict[str, Module]:
+        return dict(self.named_children())
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        return dict(self._members(Parameter))
+
+    @property
+    def _buffers(self) -> dict[str, Any]:
+        return dict(self.named_buffers(recurse=False))
+
+    def get_submodule(self, target: str) -> Module:
+        module = self
+        for name in target.split(".") if target else ():
+            module = getattr(module, name)
+        return module
+
+    def get_parameter(self, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        return getattr(self.get_submodule(path), name)
+
+    get_buffer = get_parameter
+
+    def apply(self, fn: Callable[[Module], Any]) -> Module:
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Module:  # type: ignore[override]
+        for module in self.modules():
+            object.__setattr__(module, "training", bool(mode))
+        return self
+
+    def eval(self) -> Module:  # type: ignore[override]
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def extra_repr(self) -> str:
+        return ""
+
+    def _same_module(self, *args: Any, **kwargs: Any) -> Module:
+        return self
+
+    to = cuda = cpu = float = half = double = bfloat16 = share_memory = _same_module
+
+
+def _write(variable: nnx.Variable, name: str, new: Any) -> None:
+    if variable.shape != new.shape and phase.get() == RUNNING:
+        raise Refused("R09", f"buffer {name} changes shape in forward from {variable.shape} to {new.shape}")
+    variable.set_value(_concrete(new))

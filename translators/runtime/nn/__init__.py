@@ -1,0 +1,11 @@
+"""`torch.nn`: same names, argument orders, defaults, parameter names and shapes. `__all__` declares what is supported."""
+
+from translators.runtime import functional, init
+from translators.runtime.module import Buffer, Module, Parameter
+from translators.runtime.nn import activation, containers, convolution, layout, normalization, pooling
+
+_ROOMS = (activation, containers, convolution, layout, normalization, pooling)
+
+__all__ = ["Buffer", "Module", "Parameter", "functional", "init", *(name for room in _ROOMS for name in room.__all__)]
+
+globals().update({name: vars(room)[name] for room in _ROOMS for name in room.__all__})

@@ -1,0 +1,53 @@
+"""What `torch.*` functions and tensor methods do, one name for both: `torch.flatten(x, 1)` and `x.flatten(1)` are
+`ops.flatten(x, 1)`. `__all__` declares what is supported."""
+
+from translators.runtime.functional import (
+    activation,
+    convolution,
+    distance,
+    layout,
+    normalization,
+    pooling,
+    regularization,
+)
+from translators.runtime.tensor import (
+    creation,
+    dtypes,
+    elementwise,
+    indexing,
+    inplace,
+    linear_algebra,
+    random,
+    reduction,
+    shape,
+)
+
+_ROOMS = (dtypes, creation, random, elementwise, reduction, shape, indexing, linear_algebra, inplace)
+
+# What PyTorch offers at top level, or as a tensor method, besides torch.nn.functional.
+_FUNCTIONAL = {
+    activation: (
+        "relu",
+        "relu_",
+        "prelu",
+        "rrelu",
+        "selu",
+        "celu",
+        "hardshrink",
+        "threshold",
+        "softmax",
+        "log_softmax",
+    ),
+    convolution: ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "bilinear"),
+    distance: ("cosine_similarity", "pairwise_distance"),
+    layout: ("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    normalization: ("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"),
+    pooling: ("adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d"),
+    regularization: ("dropout", "alpha_dropout"),
+}
+
+_NAMES = {room: room.__all__ for room in _ROOMS} | _FUNCTIONAL
+
+__all__ = sorted({name for names in _NAMES.values() for name in names})
+
+globals().update({name: vars(room)[name] for room, names in _NAMES.items() for name in names})

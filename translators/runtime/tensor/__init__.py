@@ -1,0 +1,1 @@
+"""The families of tensor operations that `ops` joins."""
