@@ -218,10 +218,11 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
     if multiple is None:
         raise NotPlaceable("no divisibility of the incoming width explains where it executes")
     block = _with(block, width_multiple=multiple)
-    least = next((w for w in (1, 3, 4, 8, 16, 24, 32, 48, 64, 128) if fits(experiment, block, {}, at(w))), None)
+    widths = (w for w in sorted({1, 3, multiple, 8, 16, 24, 32, 48, 64, 128}) if w % multiple == 0)
+    least = next((w for w in widths if fits(experiment, block, {}, at(w))), None)
     if least is None:
         raise NotPlaceable("executes at single widths only")
-    block = _with(block, minimum_width=least)
+    block = _with(block, minimum_width=1 if least == multiple else least)
     output = block.contract.output_width
     if output is None:
         return block

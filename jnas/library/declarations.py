@@ -86,7 +86,7 @@ OWN_BLOCKS: dict[str, Block] = {
             "downsampling",
             (_IN, _OUT),
             Contract(
-                input_width=("in_channels",), output_width="out_channels", reduction=2, exact=True, minimum_size=2
+                input_width=("in_channels",), output_width="out_channels", reduction=2, size_multiple=2, minimum_size=2
             ),
             "Non-overlapping 2 x 2 patches, normalised and projected: halves height and width.",
         ),

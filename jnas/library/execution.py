@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from jnas.library.binding import Shape
 from translators import Refused
 from translators.runtime.construction import constructing, randomness
+from translators.runtime.functional.convolution import platform
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
         return result
 
     try:
-        with constructing(abstract=True):
+        with constructing(abstract=True), lowering_plainly():
             # Constructed inside the trace, for only variables of the same trace can be reassigned (statistics).
             result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), _KEY)
     except Refused as refused:
@@ -76,6 +78,16 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
     if not jnp.issubdtype(result.dtype, jnp.floating):
         return Failure("output", f"returns {result.dtype}, not floating point")
     return result.shape
+
+
+@contextlib.contextmanager
+def lowering_plainly() -> Iterator[None]:
+    """Convolutions stay single operations, as on accelerators: cheaper to trace and plain to read."""
+    token = platform.set("gpu")
+    try:
+        yield
+    finally:
+        platform.reset(token)
 
 
 _KEY = jax.ShapeDtypeStruct((2,), jnp.uint32)  # the form of jax.random.PRNGKey

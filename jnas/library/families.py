@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jnas.library.block import Contract
-from jnas.library.execution import Place
+from jnas.library.execution import Place, lowering_plainly
 from translators.runtime.construction import constructing, randomness
 
-_ELEMENTWISE = {"logistic", "tanh", "erf", "max", "min", "exp", "mul", "add", "sub", "div", "select_n", "integer_pow"}
 _GATES = {"logistic", "clamp", "tanh", "exp", "min", "erf"}
 
 
@@ -70,7 +69,7 @@ def family_of(cls: type, arguments: Mapping[str, Any], place: Place, contract: C
 def _trace(cls: type, arguments: Mapping[str, Any], place: Place) -> _Trace:
     found = _Trace(place)
 
-    with constructing(abstract=True):
+    with constructing(abstract=True), lowering_plainly():
         module = cls(**arguments).eval()
         found.parameters = any(True for _ in module.parameters())
 
