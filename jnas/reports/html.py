@@ -11,6 +11,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
+from jnas.library.store import OWN_PREFIX
 from jnas.reports.changes import changed
 from jnas.reports.markup import Markup, join, lines, tag
 from jnas.reports.plots import Point, accuracy_plot
@@ -175,8 +176,8 @@ def _blocks(run: Run) -> Markup:
         origin = block.provenance if block else {}
         source = " ".join(str(origin.get(key, "")) for key in ("package", "version", "path")).strip()
         where = f"{source}:{origin['lines'][0]}" if origin.get("lines") else source
-        own = "jnas" if name.startswith("jnas.") else "not in a library on this machine"
-        licence = origin.get("licence") or ("Apache-2.0" if name.startswith("jnas.") else "-")
+        own = "jnas" if name.startswith(OWN_PREFIX) else "not in a library on this machine"
+        licence = origin.get("licence") or ("Apache-2.0" if name.startswith(OWN_PREFIX) else "-")
         rows.append((name, number, percent(best[name]), block.family if block else "-", where or own, licence))
     columns = "block: | candidates | best accuracy | family: | where it was mined: | licence:"
     return _section("Blocks", _table("Blocks of all candidates' trees.", columns, rows))

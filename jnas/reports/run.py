@@ -91,9 +91,10 @@ class Run:
         return sum((attempt.round, attempt.slot) == (candidate.round, candidate.slot) for attempt in self.attempts)
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
+    def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of an image, as the gate saw it at the stem of the start tree."""
-        return self.candidates[0].verdict.shapes["stem"][0]
+        channels, height, width = self.candidates[0].verdict.shapes["stem"][0]
+        return channels, height, width
 
     def tree(self, candidate: Candidate) -> Node:
         """Raises UserError when a block of the tree is not in `library`."""

@@ -1,0 +1,81 @@
+"""python -m jnas.benchmarks NAME: a table of measured rows and their targets; `--check` judges them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from jnas.benchmarks.rows import Row, machine, versions
+from jnas.runs.directory import write_atomically
+from translators.diagnostics import UserError
+
+MISSED = 3  # exit code of --check
+# Name on the command line -> module with `measure() -> Sequence[Row]`, and what it measures.
+BENCHMARKS = {"main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase")}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="jnas benchmarks", description="Measure, and compare with the targets.")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a benchmark; --list shows them")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write rows, machine and versions to this file")
+    parser.add_argument("--check", action="store_true", help=f"exit with {MISSED} when a row misses its target")
+    parser.add_argument("--list", action="store_true", help="print the benchmarks and what they measure")
+    options = parser.parse_args(arguments)
+    if options.list:
+        for name, (_, purpose) in BENCHMARKS.items():
+            print(f"{name:<12}{purpose}")
+        return 0
+    try:
+        return run(options.name, options.json, options.check)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(name: str | None, out: Path | None, check: bool) -> int:
+    """Measure `name`, show the table, write it to `out`. Returns the exit code; raises UserError."""
+    if name not in BENCHMARKS:
+        near = difflib.get_close_matches(name or "", BENCHMARKS, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"benchmark {name}: expected one of {', '.join(BENCHMARKS)}{hint}")
+    if out is not None and not out.resolve().parent.is_dir():
+        raise UserError(f"--json {out}: there is no folder {out.parent}; make it first")
+    rows = importlib.import_module(BENCHMARKS[name][0]).measure()
+    show(name, rows)
+    if out is not None:
+        document = {"benchmark": name, "machine": machine(), "versions": dict(versions())}
+        document["rows"] = [row.to_plain() for row in rows]
+        write_atomically(out, json.dumps(document, indent=2) + "\n")
+    missed = [row for row in rows if not row.met]
+    for row in missed:
+        print(f"missed: {row.name} is {row.value:g} {row.unit}".rstrip() + f", target {row.target}", file=sys.stderr)
+    return MISSED if check and missed else 0
+
+
+def show(name: str, rows: Sequence[Row]) -> None:
+    """The table, with the machine and versions that it was measured on."""
+    console = Console()
+    table = Table(title=name, title_justify="left")
+    table.add_column("row")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    table.add_column("target")
+    table.add_column("note")
+    for row in rows:
+        verdict = "" if not row.target else f"{row.target}: {'met' if row.met else 'MISSED'}"
+        table.add_row(row.name, f"{row.value:.4g}", row.unit, verdict, row.note, style="" if row.met else "bold red")
+    console.print(table)
+    for facts in (machine(), versions()):
+        console.print(", ".join(f"{key} {value}" for key, value in facts.items()), soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
