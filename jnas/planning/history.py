@@ -52,6 +52,11 @@ class Record:
 History = tuple[Record, ...]  # in slot order
 
 
+def candidate(history: Sequence[Record], number: int) -> Record:
+    """The candidate of that number."""
+    return next(record for record in history if record.number == number)
+
+
 def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
     """The `count` candidates of highest score, best first; the earlier of two equals."""
     scored = [(-record.score, record.number, record) for record in history if record.score is not None]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jnas.planning.history import Record, last_improving
+from jnas.trees.edits import KINDS
 
-KINDS = ("set", "swap", "insert", "delete", "compose")
 REPEAT = "repeat"
 ARMS = (*KINDS, REPEAT)
 WAYS = ("trust", "reverse", "minimal")

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jnas.planning.history import Infeasible, Record, best, last_improving
-from jnas.planning.plan import ARMS, KINDS, WAYS, Settings
+from jnas.planning.plan import ARMS, WAYS, Settings
 from jnas.planning.planners import PLANNERS, planner
 from jnas.planning.thompson import Posterior, feasibility, success, thompson
+from jnas.trees.edits import KINDS
 from translators.diagnostics import UserError
 
 EDIT = object()

@@ -1,0 +1,96 @@
+"""The direction of a past edit, so that a later one can go on in it or turn it round (the rules are ours). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jnas.library.block import Block
+from jnas.planning.history import Record, candidate, last_improving, last_of_kind
+from jnas.planning.plan import REPEAT, Plan
+from jnas.trees.edits import Edit, describe
+from jnas.trees.node import Node, Path, Value, get, walk
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What the past edit did, as far as its kind has a direction.
+
+    A set: its argument, and up or down where that can be told; swap, insert and compose: the family that came in;
+    delete: the stage. Reversed, an edit moves the same argument the other way, brings another family, or deletes in
+    another stage.
+    """
+
+    edit: str  # in words
+    argument: str | None = None
+    sign: int = 0
+    family: str | None = None
+    stage: Path = ()
+    reverse: bool = False
+
+    def has_change(self, argument: str, old: Value, new: Value) -> bool:
+        if argument != self.argument:
+            return False
+        return not self.sign or sign(old, new) == (-self.sign if self.reverse else self.sign)
+
+    def has_block(self, block: Block) -> bool:
+        return (block.family == self.family) != self.reverse
+
+    def has_place(self, path: Path) -> bool:
+        return (path[:2] == self.stage) != self.reverse
+
+    def __str__(self) -> str:
+        return f"{'Do the reverse of' if self.reverse else 'Go on in the direction of'} this edit: {self.edit}"
+
+
+def aim(plan: Plan, history: Sequence[Record], library: Mapping[str, Block]) -> tuple[str, Direction | None]:
+    """The kind of edit that the plan comes to, and the direction that its options shall keep to, if any.
+
+    "repeat" takes kind and direction of the last edit that paid off; the way "reverse" turns round the direction of the
+    last edit of its kind. Raises ValueError when there is nothing to repeat, which no planner asks for.
+    """
+    source = last_improving(history) if plan.kind == REPEAT else None
+    if source is None and plan.way == "reverse":
+        source = last_of_kind(history, plan.kind)
+    if source is None and plan.kind == REPEAT:
+        raise ValueError("nothing has paid off yet, so there is nothing to repeat")
+    if source is None or source.edit is None or source.parent is None:
+        return plan.kind, None
+    before = candidate(history, source.parent).tree
+    return source.edit.kind, replace(direction(source.edit, before, library), reverse=plan.way == "reverse")
+
+
+def direction(edit: Edit, tree: Node, library: Mapping[str, Block]) -> Direction:
+    """The direction of an edit of `tree`."""
+    words = describe(edit, tree)
+    match edit.kind:
+        case "set":
+            old = current(get(tree, edit.path), str(edit.argument), library)
+            return Direction(words, argument=edit.argument, sign=sign(old, edit.value))
+        case "delete":
+            return Direction(words, stage=edit.path[:2])
+    return Direction(words, family=_family_of_what_came(edit, tree, library))
+
+
+def current(node: Node, argument: str, library: Mapping[str, Block]) -> Value:
+    """The value of an argument, the default where the tree does not mention it."""
+    if argument in node.args or node.is_container:
+        return node.args.get(argument)
+    parameter = library[node.block].parameter(argument)
+    return parameter.default if parameter else None
+
+
+def sign(old: Any, new: Any) -> int:
+    """1 when a number grew, -1 when it shrank, 0 when it did not or that cannot be told."""
+    if not all(isinstance(value, (int, float)) for value in (old, new)):
+        return 0
+    return (new > old) - (new < old)
+
+
+def _family_of_what_came(edit: Edit, tree: Node, library: Mapping[str, Block]) -> str | None:
+    """Of a composite the last block that its old node does not hold: that is the one that was added."""
+    came = [node.block for _, node in walk(edit.value) if not node.is_container]
+    held = [node.block for _, node in walk(get(tree, edit.path))] if edit.kind == "compose" else []
+    fresh = [name for name in came if name not in held] or came
+    return library[fresh[-1]].family if fresh else None

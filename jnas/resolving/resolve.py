@@ -1,0 +1,289 @@
+"""From a plan to one concrete edit: the rules enumerate, somebody chooses, the rules make the edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from jnas.library.binding import Shape
+from jnas.library.block import Block
+from jnas.planning.history import Record, candidate
+from jnas.planning.plan import Plan
+from jnas.resolving.choosers import Chooser
+from jnas.resolving.directions import Direction, aim, current
+from jnas.resolving.questions import Choice, Question, clean, fill, labelled, pick_one, settle
+from jnas.trees import options
+from jnas.trees.edits import Edit, apply, describe, node_name, place_name
+from jnas.trees.node import Node, Path, Value, get
+from jnas.trees.shapes import ShapeError, infer
+
+T = TypeVar("T")
+
+MOST_OPTIONS = 16  # of places, blocks or changes in one question
+MOST_ARGUMENTS = 6
+MOST_VALUES = 8
+PAST_EDITS = 5
+
+REQUESTS = {
+    "set": "Where to change a setting?",
+    "swap": "Which part to replace by another block?",
+    "insert": "Where to insert a block?",
+    "delete": "Which part to delete?",
+    "compose": "Which part to combine with another block?",
+}
+
+
+class NothingPossible(Exception):
+    """No edit of the planned kind fits this tree; the message says which."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An edit, the tree that it makes, and the questions that led to it."""
+
+    edit: Edit
+    tree: Node
+    choices: tuple[tuple[Question, Choice], ...]
+
+
+@dataclass
+class _Dialogue:
+    """One proposal in the making: what everybody who chooses can see, and what was asked and answered."""
+
+    tree: Node
+    kind: str
+    direction: Direction | None
+    minimal: bool
+    library: Mapping[str, Block]
+    shape: Shape
+    chooser: Chooser
+    rng: np.random.Generator
+    context: str
+    choices: list[tuple[Question, Choice]] = field(default_factory=list)
+
+    def ask(self, question: Question) -> Mapping[str, str]:
+        choice = settle(question, self.chooser.choose(question, self.rng), self.rng)
+        self.choices.append((question, choice))
+        return choice.values
+
+    def pick(self, request: str, name: str, items: Sequence[T], line: Callable[[T], str]) -> T:
+        """One of the items; a single one needs no question."""
+        if len(items) == 1:
+            return items[0]
+        answer = self.ask(pick_one(self.context, request, name, [line(item) for item in items]))
+        return items[int(answer[name]) - 1]
+
+
+def resolve(
+    plan: Plan,
+    history: Sequence[Record],
+    tree: Node,
+    library: Mapping[str, Block],
+    shape: Shape,
+    chooser: Chooser,
+    rng: np.random.Generator,
+    goal: str = "higher validation accuracy",
+) -> Proposal:
+    """One edit of the planned kind. `tree` is the parent, `goal` a line on the data set and the caps.
+
+    trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
+    direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
+    listed options become uniform draws. Raises NothingPossible.
+    """
+    kind, direction = aim(plan, history, library)
+    paths = options.places(tree, kind, library, shape)
+    if not paths:
+        raise NothingPossible(f"{kind} is possible nowhere in this tree")
+    context = _context(plan, history, kind, direction, goal)
+    dialogue = _Dialogue(tree, kind, direction, plan.way == "minimal", library, shape, chooser, rng, context)
+    path = _choose_place(dialogue, paths)
+    if kind == "set":
+        name, args = _choose_change(dialogue, path)
+    elif kind == "delete":
+        name, args = None, {}
+    else:
+        name = _choose_block(dialogue, path)
+        args = _choose_arguments(dialogue, path, name)
+    edit = _fitting_edit(dialogue, path, name, args)
+    return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
+
+
+def _choose_place(dialogue: _Dialogue, paths: Sequence[Path]) -> Path:
+    direction = dialogue.direction
+    if direction and dialogue.kind == "delete":
+        paths = _narrowed(paths, direction.has_place)
+    elif direction and dialogue.kind == "set":
+        paths = _narrowed(paths, lambda path: _changes(dialogue, path)[0])
+    if dialogue.minimal:
+        return options.draw_place(paths, dialogue.rng)
+    shapes = infer(dialogue.tree, dialogue.library, dialogue.shape)
+    offered = _draw_some(paths, options.draw_place, dialogue.rng)
+    return dialogue.pick(
+        REQUESTS[dialogue.kind], "place", offered, lambda path: _place_line(dialogue.tree, path, dialogue.kind, shapes)
+    )
+
+
+def _choose_block(dialogue: _Dialogue, path: Path) -> str:
+    blocks: Sequence[Block] = options.modules(dialogue.tree, dialogue.kind, path, dialogue.library, dialogue.shape)
+    if dialogue.direction:
+        blocks = _narrowed(blocks, dialogue.direction.has_block)
+    if dialogue.minimal:
+        return options.draw_module(blocks, dialogue.rng).name
+    offered = _draw_some(blocks, options.draw_module, dialogue.rng)
+    request = f"Which block at {_place_words(dialogue.tree, path, dialogue.kind)}?"
+    return dialogue.pick(request, "block", offered, _block_line).name
+
+
+def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, Value]:
+    offered = options.arguments(dialogue.tree, dialogue.kind, path, name, dialogue.library, dialogue.shape)
+    open_ones = {argument: values for argument, values in offered.items() if argument.isascii() and len(values) > 1}
+    if not open_ones:
+        return {}
+    domains = {
+        argument: labelled(_few(values, dialogue.rng)) for argument, values in list(open_ones.items())[:MOST_ARGUMENTS]
+    }
+    answer = dialogue.ask(fill(dialogue.context, f"Which settings for {_short(name)}?", domains))
+    return {argument: domains[argument][label] for argument, label in answer.items()}
+
+
+def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Value]]:
+    """An argument of the node at `path` and its new value."""
+    in_direction, every = _changes(dialogue, path)
+    changes = in_direction or every
+    if dialogue.minimal:
+        names = sorted({argument for argument, _ in changes})
+        argument = names[int(dialogue.rng.integers(len(names)))]
+        changes = [change for change in changes if change[0] == argument]
+    node = get(dialogue.tree, path)
+    offered = _draw_some(changes, _draw_change, dialogue.rng)
+    argument, value = dialogue.pick(
+        f"Which new setting for {_place_words(dialogue.tree, path, 'set')}?",
+        "setting",
+        offered,
+        lambda change: f"{change[0]} {_value(current(node, change[0], dialogue.library))} -> {_value(change[1])}",
+    )
+    return argument, {argument: value}
+
+
+def _changes(dialogue: _Dialogue, path: Path) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
+    """(argument, new value) that keep to the direction, and all of them."""
+    offered = options.arguments(dialogue.tree, "set", path, None, dialogue.library, dialogue.shape)
+    every = [(argument, value) for argument, values in offered.items() for value in values]
+    node, direction = get(dialogue.tree, path), dialogue.direction
+    if direction is None:
+        return [], every
+    return [c for c in every if direction.has_change(c[0], current(node, c[0], dialogue.library), c[1])], every
+
+
+def _fitting_edit(dialogue: _Dialogue, path: Path, name: str | None, args: Mapping[str, Value]) -> Edit:
+    """The edit with as many of the arguments, from the first on, as fit together: each fits alone."""
+    kept = list(args.items())
+    while True:
+        try:
+            return options.make_edit(
+                dialogue.tree, dialogue.kind, path, name, dict(kept), dialogue.library, dialogue.shape
+            )
+        except ShapeError as error:
+            if not kept or dialogue.kind == "set":
+                raise NothingPossible(str(error)) from error
+            kept.pop()
+
+
+# Drawing what is offered
+
+
+def _narrowed(items: Sequence[T], keep: Callable[[T], object]) -> Sequence[T]:
+    """The items to keep, or all when there are none: a direction is a wish."""
+    return [item for item in items if keep(item)] or items
+
+
+def _draw_some(
+    items: Sequence[T], draw_one: Callable[[Sequence[T], np.random.Generator], T], rng: np.random.Generator
+) -> list[T]:
+    """Up to MOST_OPTIONS as drawn: small models lean to the first lines, so these must not be the same ones."""
+    left = list(items)
+    drawn: list[T] = []
+    while left and len(drawn) < MOST_OPTIONS:
+        item = draw_one(left, rng)
+        left.remove(item)
+        drawn.append(item)
+    return drawn
+
+
+def _draw_change(changes: Sequence[tuple[str, Value]], rng: np.random.Generator) -> tuple[str, Value]:
+    """Uniform over the argument first, then over its values."""
+    names = sorted({argument for argument, _ in changes})
+    argument = names[int(rng.integers(len(names)))]
+    values = [change for change in changes if change[0] == argument]
+    return values[int(rng.integers(len(values)))]
+
+
+def _few(values: Sequence[T], rng: np.random.Generator) -> list[T]:
+    chosen = sorted(rng.permutation(len(values))[:MOST_VALUES])
+    return [values[i] for i in chosen]
+
+
+# In words
+
+
+def _context(plan: Plan, history: Sequence[Record], kind: str, direction: Direction | None, goal: str) -> str:
+    """What all questions of one proposal begin with; what changes least comes first, for models that cache prefixes."""
+    parent = candidate(history, plan.parent)
+    score = "no accuracy yet" if parent.score is None else f"accuracy {parent.score:.3f}"
+    lines = [
+        f"Goal: {clean(goal, 200)}.",
+        f"Network {parent.number}: {score}, {parent.parameters:,} parameters, {parent.multiply_adds:,} multiply-adds.",
+    ]
+    edited = [record for record in history if record.edit is not None][-PAST_EDITS:]
+    if edited:
+        lines += ["Last edits and the change of accuracy:", "```"]
+        lines += [clean(f"{_outcome(record)} {_words(record, history)}") for record in edited]
+        lines += ["```"]
+    if direction:
+        lines.append(clean(str(direction), 160) + ".")
+    return "\n".join(lines)
+
+
+def _words(record: Record, history: Sequence[Record]) -> str:
+    assert record.edit is not None and record.parent is not None
+    return describe(record.edit, candidate(history, record.parent).tree)
+
+
+def _outcome(record: Record) -> str:
+    return "failed" if record.improvement is None else f"{record.improvement:+.3f}"
+
+
+def _place_line(tree: Node, path: Path, kind: str, shapes: Mapping[Path, tuple[Shape, Shape]]) -> str:
+    """ "stage 2 block 1, BasicResidual, 16x28x28 to 32x14x14"."""
+    edges = f", {_size(shapes[path][0])} to {_size(shapes[path][1])}" if path in shapes and kind != "insert" else ""
+    return _place_words(tree, path, kind) + edges
+
+
+def _place_words(tree: Node, path: Path, kind: str) -> str:
+    words = place_name(path)
+    if kind != "insert":
+        return f"{words}, {node_name(get(tree, path))}"
+    siblings = get(tree, path[:-1])
+    position = int(path[-1])
+    if position < len(siblings):
+        return f"{words}, before {node_name(siblings[position])}"
+    return f"{words}, after {node_name(siblings[-1])}"
+
+
+def _block_line(block: Block) -> str:
+    return f"{_short(block.name)}, {block.family}" + (f": {block.description}" if block.description else "")
+
+
+def _short(name: str) -> str:
+    return node_name(Node(name))
+
+
+def _size(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _value(value: Value) -> str:
+    return "default" if value is None else str(value)
