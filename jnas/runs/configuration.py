@@ -108,12 +108,15 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Configuration:
     Raises UserError naming the key, the value and what was expected.
     """
     values, origin = _read(name_or_path)
+    configuration = _build(Configuration, values, "", origin)
     for override in overrides:
+        origin = f"--set {override}"
         key, equals, text = override.partition("=")
         if not equals:
-            raise UserError(f"--set {override}: expected KEY=VALUE, for example --set search.budget=32")
-        _put(values, key.strip(), _parse(text.strip()), f"--set {override}")
-    return _build(Configuration, values, "", origin)
+            raise UserError(f"{origin}: expected KEY=VALUE, for example --set search.budget=32")
+        _put(values, key.strip(), _parse(text.strip()), origin)
+        configuration = _build(Configuration, values, "", origin)
+    return configuration
 
 
 def names() -> tuple[str, ...]:

@@ -34,7 +34,8 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE TABLE choices (
     round INTEGER NOT NULL, slot INTEGER NOT NULL, attempt INTEGER NOT NULL, step INTEGER NOT NULL,
-    question TEXT NOT NULL, answer TEXT NOT NULL, source TEXT NOT NULL, tokens INTEGER, seconds REAL NOT NULL,
+    question TEXT NOT NULL, answer TEXT NOT NULL, source TEXT NOT NULL, tokens INTEGER NOT NULL,
+    problem TEXT NOT NULL, seconds REAL NOT NULL,
     PRIMARY KEY (round, slot, attempt, step)
 ) STRICT;
 CREATE TABLE results (
@@ -97,8 +98,9 @@ class Choice:
     step: int
     question: str
     answer: Mapping[str, str]
-    source: str
-    tokens: int | None = None
+    source: str  # "llm", "uniform", or "fallback" because of `problem`
+    tokens: int = 0
+    problem: str = ""
     seconds: float = 0.0
 
 
@@ -229,7 +231,7 @@ class RunDatabase:
         return tuple(Attempt(*row) for row in rows)
 
     def choices(self) -> tuple[Choice, ...]:
-        columns = "round, slot, attempt, step, question, answer, source, tokens, seconds"
+        columns = "round, slot, attempt, step, question, answer, source, tokens, problem, seconds"
         rows = self._connection.execute(f"SELECT {columns} FROM choices ORDER BY round, slot, attempt, step")
         return tuple(Choice(*row[:5], json.loads(row[5]), *row[6:]) for row in rows)
 

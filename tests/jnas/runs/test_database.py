@@ -19,7 +19,7 @@ RESULT = Result("ok", 0.5, 1.25, ({"epoch": 1, "loss": 2.0},), 1.5, 2.5)
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     attempt = Attempt(1, 0, 0, 0, "swap", "trust", "caps", "too many parameters", "swap a for b")
-    choice = Choice(1, 0, 1, 0, "Which?", {"place": "3"}, "uniform", None, 0.25)
+    choice = Choice(1, 0, 1, 0, "Which?", {"place": "3"}, "fallback", 7, "no JSON", 0.25)
     with RunDatabase.open(tmp_path / "run.sqlite") as database:
         database.set_fact("seed", {"a": [1]})
         database.add_proposal(START)

@@ -1,0 +1,72 @@
+"""The stored candidates as the planner reads them, and the choice of those that are trained longer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from jnas.library.block import Block
+from jnas.planning.history import History, Infeasible, Record
+from jnas.runs.database import Candidate, Final, RunDatabase
+from jnas.trees.edits import edit_from_json
+from jnas.trees.node import from_json
+
+
+def history(database: RunDatabase, library: Mapping[str, Block], before_round: int) -> History:
+    """The finished candidates of the rounds before `before_round`, in slot order."""
+    candidates = [row for row in database.candidates() if row.round < before_round and row.result is not None]
+    infeasible: dict[tuple[int, int], list[Infeasible]] = {}
+    for attempt in database.attempts():
+        turned_down = Infeasible(attempt.kind, attempt.way, attempt.reason)
+        infeasible.setdefault((attempt.round, attempt.slot), []).append(turned_down)
+    scores = {row.number: score(row) for row in candidates}
+    return tuple(
+        Record(
+            number=row.number,
+            round=row.round,
+            slot=row.slot,
+            tree=from_json(row.tree, library),
+            tree_hash=row.tree_hash,
+            score=scores[row.number],
+            parameters=row.verdict.parameters or 0,
+            multiply_adds=row.verdict.multiply_adds or 0,
+            parent=row.parent,
+            edit=None if row.edit is None else edit_from_json(row.edit, library),
+            kind=None if row.plan is None else row.plan["kind"],
+            way=None if row.plan is None else row.plan["way"],
+            improvement=_difference(scores[row.number], None if row.parent is None else scores[row.parent]),
+            infeasible=tuple(infeasible.get((row.round, row.slot), ())),
+        )
+        for row in candidates
+    )
+
+
+def score(candidate: Candidate) -> float | None:
+    """Validation accuracy in [0, 1]; None for a training that failed or has not ended."""
+    result = candidate.result
+    return result.accuracy if result is not None and result.status == "ok" else None
+
+
+def finalists(candidates: Sequence[Candidate], count: int) -> tuple[Candidate, ...]:
+    """The `count` best by validation accuracy, the start tree left out; the earlier of two equals."""
+    scored = [(-accuracy, row.number, row) for row in candidates if row.number and (accuracy := score(row)) is not None]
+    return tuple(row for *_, row in sorted(scored, key=lambda entry: entry[:2])[:count])
+
+
+def winner(candidates: Sequence[Candidate], finals: Sequence[Final], count: int) -> Candidate | None:
+    """Of the finalists the one with the highest validation accuracy after the longer training, averaged over seeds.
+
+    None when no candidate has one. The test split has no part in it.
+    """
+    means = []
+    for row in finalists(candidates, count):
+        scores = [
+            final.result.accuracy for final in finals if (final.number, final.split) == (row.number, "validation")
+        ]
+        if scores and None not in scores:
+            means.append((fmean(scores), -row.number, row))  # type: ignore[type-var]
+    return max(means, key=lambda entry: entry[:2])[2] if means else None
+
+
+def _difference(score: float | None, parent: float | None) -> float | None:
+    return None if score is None or parent is None else score - parent
