@@ -46,6 +46,7 @@ ACTIVATION_NAMES = ("ReLU", "GELU", "SiLU", "Hardswish", "ReLU6", "LeakyReLU", "
 # (pattern of the name, role): the first that matches; roles are those of block.ROLES
 _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"^(device|dtype|inplace|eps|epsilon|momentum|.*_fn|.*_cfg|cfg|config|.*kwargs|.*_init.*|init_.*|name)$", "other"),
+    (r"^(use|is|has|with|add|apply|enable)_|_bias$|^bias$", "flag"),
     (r"stride|downscale|^patch_size$|^s$", "stride"),
     (r"drop|prob|^p$|dpr", "rate"),
     (r"kernel|^ks?$|pool_size|dw_size|_kernel", "kernel"),

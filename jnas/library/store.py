@@ -127,7 +127,7 @@ def block_from_json(record: Mapping[str, Any], folder: Path | None) -> Block:
         parameters=tuple(Parameter(**{k: _tuples(v) for k, v in p.items()}) for p in record["parameters"]),
         contract=contract,
         description=record["description"],
-        provenance=MappingProxyType(dict(record["provenance"])),
+        provenance=MappingProxyType(_tuples(record["provenance"])),
         folder=None if folder is None else str(folder),
     )
 
