@@ -65,7 +65,7 @@ class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             yield index, {"id": f"{split}_{index:05d}", "image": png(image), **named}
 
 
-class Cifar10(_Cifar):
+class Cifar10(_Cifar, skip_registration=True):
     """60,000 colour images of 32 x 32 pixels in 10 classes."""
 
     archive = "cifar-10-binary.tar.gz"
@@ -75,7 +75,7 @@ class Cifar10(_Cifar):
     split_files = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
 
 
-class Cifar100(_Cifar):
+class Cifar100(_Cifar, skip_registration=True):
     """60,000 colour images of 32 x 32 pixels in 100 classes of 20 groups."""
 
     archive = "cifar-100-binary.tar.gz"
@@ -83,3 +83,6 @@ class Cifar100(_Cifar):
     label_counts = {"coarse_label": 20, "label": 100}
     label_files = {"coarse_label": "coarse_label_names.txt", "label": "fine_label_names.txt"}
     split_files = {"train": ("train.bin",), "test": ("test.bin",)}
+
+
+BUILDERS = {"cifar10": Cifar10, "cifar100": Cifar100}

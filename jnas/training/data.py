@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
+import io
 import logging
 import socket
 import tempfile
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,6 @@ def _prepared(name: str, data_dir: str | Path | None) -> Any:
     """The tfds builder of a set that lies in `data_dir`, prepared now if it does not yet."""
     import tensorflow_datasets as tfds
 
-    from jnas.training import cifar  # noqa: F401  registers builders that prepare CIFAR without TensorFlow
-
     if data_dir is not None and not Path(data_dir).is_dir():
         raise UserError(f"dataset.data_dir = {data_dir}: no such folder; make it, or name the one that holds prepared sets")
     try:
@@ -155,7 +154,10 @@ def _prepared(name: str, data_dir: str | Path | None) -> Any:
 def _prepare(name: str, data_dir: str | Path | None) -> None:
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(name, data_dir=data_dir, file_format="array_record", try_gcs=False)
+    from jnas.training.cifar import BUILDERS  # those of tfds need TensorFlow
+
+    make = BUILDERS.get(name) or partial(tfds.builder, name, try_gcs=False)
+    builder = make(data_dir=data_dir, file_format="array_record")
     advice = "prepare it elsewhere (tfds, file_format='array_record') and name that folder with --data-dir"
     host = urllib.parse.urlsplit(builder.info.homepage).hostname
     try:
@@ -236,12 +238,13 @@ def _write_atomically(path: Path, split: Split) -> None:
 
 @contextlib.contextmanager
 def _quiet_reader() -> Iterator[None]:
-    """Without tfds' advice about OpenCV and record groups, neither of which matters to sets that are decoded once."""
+    """Without tfds' advice about TensorFlow, OpenCV and record groups, none of which matters to sets that are decoded once."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         logger.setLevel(level)
 

@@ -1,0 +1,35 @@
+"""Batches out of a data set that lies on the device as uint8: gathering, flips and crops in one indexing, normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+
+def gather(images: jax.Array, indices: jax.Array) -> jax.Array:
+    """uint8 (N, H, W, C), int32 (B,) -> (B, H, W, C)."""
+    return jnp.take(images, indices, axis=0)
+
+
+def gather_augmented(
+    images: jax.Array, indices: jax.Array, key: jax.Array, *, padding: int, flip: bool
+) -> jax.Array:
+    """Like `gather`, each image mirrored with probability 1/2 and moved by up to `padding` pixels over black."""
+    _, height, width, _ = images.shape
+    flip_key, crop_key = jax.random.split(key)
+    moves = jax.random.randint(crop_key, (2, len(indices), 1), -padding, padding + 1)
+    rows = jnp.arange(height) + moves[0]
+    columns = jnp.arange(width) + moves[1]
+    if flip:
+        mirrored = jax.random.bernoulli(flip_key, shape=(len(indices), 1))
+        columns = jnp.where(mirrored, columns[:, ::-1], columns)
+    where = (indices[:, None, None], rows[:, :, None], columns[:, None, :])
+    return images.at[where].get(mode="fill", fill_value=0, wrap_negative_indices=False)
+
+
+def normalise(batch: jax.Array, mean: Sequence[float], std: Sequence[float]) -> jax.Array:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W)."""
+    scaled = (batch.astype(jnp.float32) - jnp.asarray(mean, jnp.float32)) / jnp.asarray(std, jnp.float32)
+    return scaled.transpose(0, 3, 1, 2)
