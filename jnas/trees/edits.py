@@ -131,26 +131,33 @@ def _argument_explanations(x: Node, y: Node, name: str, path: Path) -> Iterator[
     if isinstance(before, Node) and isinstance(after, Node):
         yield from _explanations(before, after, place)
     elif isinstance(before, tuple) and isinstance(after, tuple) and x.is_container:
-        gone, come, start = _changed_items(before, after, ordered=x.args.get("join") in (None, "concat"))
-        if not gone and len(come) == 1:
-            yield Edit("insert", (*place, start), None, come[0])
-        elif len(gone) == 1 and not come:
-            yield Edit("delete", (*place, gone[0]))
-        elif len(gone) == 1:
-            item = before[gone[0]]
-            if item.block == "repeat":
-                yield Edit("set", (*place, gone[0]), "times", 1)  # its body may have been spliced into the list
-            if len(come) == 1:
-                yield from _explanations(item, come[0], (*place, gone[0]))
+        join = x.args.get("join")
+        for ordered in {"add": (False,), "gate": (False, True)}.get(str(join), (True,)):
+            yield from _list_explanations(before, after, place, ordered)
     else:
         yield Edit("set", path, name, y.args.get(name, DEFAULT))
 
 
-def _changed_items(before: tuple, after: tuple, ordered: bool) -> tuple[list[int], list[Node], int]:
+def _list_explanations(before: tuple[Node, ...], after: tuple[Node, ...], place: Path, ordered: bool) -> Iterator[Edit]:
+    gone, come, start = _changed_items(before, after, ordered)
+    if not gone and len(come) == 1:
+        yield Edit("insert", (*place, start), None, come[0])
+    elif len(gone) == 1 and not come:
+        yield Edit("delete", (*place, gone[0]))
+    elif len(gone) == 1:
+        item, path = before[gone[0]], (*place, gone[0])
+        if item.block == "repeat":
+            yield Edit("set", path, "times", 1)  # its body may have been spliced into the list
+        if len(come) == 1:
+            yield from _explanations(item, come[0], path)
+
+
+def _changed_items(
+    before: tuple[Node, ...], after: tuple[Node, ...], ordered: bool
+) -> tuple[list[int], list[Node], int]:
     """(positions gone, items come, position where they came) between two lists of nodes."""
     if not ordered:
-        left = list(after)
-        gone = []
+        left, gone = list(after), []
         for i, item in enumerate(before):
             if item in left:
                 left.remove(item)

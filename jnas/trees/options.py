@@ -14,7 +14,7 @@ import numpy as np
 from jnas.library.binding import BindError, Shape, bind, open_arguments, output_shape
 from jnas.library.block import Block
 from jnas.trees.edits import Edit, apply, apply_unfolded, diff
-from jnas.trees.node import JOINS, Node, Path, Value, branches, get, residual, sequence, walk, without_defaults
+from jnas.trees.node import JOINS, Node, Path, Value, branches, children, get, residual, sequence, without_defaults
 from jnas.trees.shapes import Inference, ShapeError
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class _Options:
 
     def candidates(self, kind: str) -> Iterator[Path]:
         """Places that the structure of the tree allows; whether shapes fit there is another question."""
-        for path, node in walk(self._tree):
+        for path, node in self._distinct(self._tree, ()):
             if kind == "set":
                 yield path
             elif kind == "insert":
@@ -132,6 +132,14 @@ class _Options:
                 parent = get(self._tree, path[:-2])
                 if len(parent.args[path[-2]]) > (2 if parent.block == "branches" else 1):
                     yield path
+
+    def _distinct(self, node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
+        """Like walk, but of equal branches that commute the last one only: changing another gives the same tree."""
+        yield path, node
+        first = {"add": 0, "gate": 1}.get(str(node.args.get("join"))) if node.block == "branches" else None
+        for i, (step, child) in enumerate(children(node)):
+            if first is None or i < first or child not in node.args["body"][i + 1 :]:
+                yield from self._distinct(child, path + step)
 
     def any_edit(self, kind: str, path: Path) -> bool:
         if kind == "set":
