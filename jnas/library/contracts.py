@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,7 +14,16 @@ from jnas.library.block import Block, Contract, Parameter
 from jnas.library.declarations import WIDTHS
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Output, Start
-from jnas.library.hypotheses import ACTIVATION_NAMES, Constant, Extent, Guess, Share, default_value, role_of
+from jnas.library.hypotheses import (
+    ACTIVATION_NAMES,
+    HEAD_WIDTHS,
+    Constant,
+    Extent,
+    Guess,
+    Share,
+    default_value,
+    role_of,
+)
 from translators import Argument
 
 # (multiple, a value that only it and its divisors divide)
@@ -326,9 +336,9 @@ def _with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
 
 
 def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:
-    """Heads and groups divide the width: three of them fail where one, two or four do not."""
+    """Heads, groups and their widths divide the width: three fail where two, four or eight do not."""
     return not fits(experiment, block, {parameter.name: 3}, place) and any(
-        fits(experiment, block, {parameter.name: heads}, place) for heads in (2, 4)
+        fits(experiment, block, {parameter.name: heads}, place) for heads in (2, 4, 8)
     )
 
 
@@ -349,7 +359,8 @@ def _candidates(parameter: Parameter) -> tuple[Any, ...]:
         return ()
     if role in ("kernel", "depth", "heads", "output width", "width", "rate", "flag"):
         known = isinstance(default, (int, float)) and role not in ("output width", "width")
-        return tuple(sorted({*_CHOICES[role], *((default,) if known else ())}))
+        per_head = role == "heads" and re.search(r"dim|size", parameter.name)
+        return tuple(sorted({*(HEAD_WIDTHS if per_head else _CHOICES[role]), *((default,) if known else ())}))
     return ()
 
 

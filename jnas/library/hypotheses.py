@@ -45,31 +45,27 @@ ACTIVATION_NAMES = ("ReLU", "GELU", "SiLU", "Hardswish", "ReLU6", "LeakyReLU", "
 
 # (pattern of the name, role): the first that matches; roles are those of block.ROLES
 _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"^(device|dtype|inplace|eps|epsilon|momentum|.*_fn|.*_cfg|cfg|config|.*kwargs|.*_init.*|init_.*|name)$", "other"),
+    (r"^(device|dtype|inplace|eps|epsilon|momentum|cfg|config|name|.*_fn|.*_cfg|.*kwargs|.*init.*)$", "other"),
+    (r"prefix|^reg_|^max_|pretrained|^ref_|_fmt$|indices|_type$|_func$|_map$", "other"),
     (r"^(use|is|has|with|add|apply|enable)_|_bias$|^bias$", "flag"),
     (r"stride|downscale|^patch_size$|^s$", "stride"),
     (r"drop|prob|^p$|dpr", "rate"),
-    (r"kernel|^ks?$|pool_size|dw_size|_kernel", "kernel"),
-    (r"(feat|input|img|image|in)_?(size|shape|res)|resolution|grid_size|^size$|fmap_size|img_size", "size"),
+    (r"kernel|^ks?$|pool_size|dw_size", "kernel"),
+    (r"(feat|input|img|image|in|grid|fmap)_?(size|shape|res)|resolution|^size$", "size"),
     (r"seq_?len|seq_length|num_tokens|tokens$|num_patches|n_patches|^patches$|seq_size", "size"),
     (r"window|win_size|block_size|partition", "size"),
-    (r"heads?$|^h$|nhead|groups?$|cardinality|radix", "heads"),
-    (r"act(ivation)?(_layer)?$|act_func|nonlin|gate_layer|act_type", "module class"),
-    (r"norm(_layer|_cls|alization)?$|layer$|_cls$|^block$|_block$|conv_block|block_fn", "module class"),
-    (r"^(m|fn|module|main|net|layer|inner|body|shortcut|downsample)$", "module"),
-    (r"ratio|expan|mult|factor|rate$|^e$|^t$|reduction|bn_size|n_div", "ratio"),
-    (r"depth|(num|n)_(blocks?|layers?|convs?)|reps?$|block_num|layer_num|num_block|layer_per|block_per", "depth"),
+    (r"heads?$|^h$|nhead|groups?$|cardinality|radix|head_dim|group_size", "heads"),
+    (r"depth|(num|n)_(blocks?|layers?|convs?)|reps?$|block_num|layer_num|_per_(block|stage)", "depth"),
     (r"growth", "width"),
-    (
-        r"^(in|c1$|c_in)|^inp|^dims?$|dim_in|^d$|embed_dim|num_features|^channels?$|^ch(s|ans)?$|num_ch|nf$|width$",
-        "input width",
-    ),
-    (
-        r"n_?feats?$|d_model|base_dim|prev_dim|^ed$|normali[sz]ed?_?(ation)?_shape|^c$|num_input|stem_|^hidden_size$",
-        "input width",
-    ),
-    (r"^out|oup|planes|dim_out|^c2$|c_out|filters|pool_features|output_dim", "output width"),
-    (r"dim|ch(s|an|annels?)?$|channels|features|width|hidden|mid|inter|squeeze|planes|num_\dx\d", "width"),
+    (r"act(ivation)?(_layer)?$|act_func|nonlin|gate_layer", "module class"),
+    (r"norm(_layer|_cls)?$|layer$|_cls$|^block$|_block$", "module class"),
+    (r"^(m|fn|module|main|net|inner|body|shortcut|downsample)$", "module"),
+    (r"ratio|expan|mult|factor|rate$|^e$|^t$|reduction|bn_size|n_div", "ratio"),
+    (r"^out_|^oup|^outp|^planes|dim_out|^c2$|c_out|filters|pool_features", "output width"),
+    (r"^in_|^inp|^inc$|^c1$|^dims?$|dim_in|^d$|embed_dim|num_(features|channels|input)|^channels?$", "input width"),
+    (r"^ch(s|ans?)?$|nf$|^width$|n_?feats?$|d_model|base_dim|prev_dim|^ed$|^c$|stem_|^hidden_size$", "input width"),
+    (r"normali[sz](ed|ation)_shape", "input width"),
+    (r"dim|ch(s|an|annels?)?$|channels|features|width|hidden|^mid|inter|squeeze|num_\dx\d", "width"),
 )
 
 _SHARES = {
@@ -80,7 +76,7 @@ _SHARES = {
 
 _CONSTANTS: dict[str, tuple[Any, ...]] = {
     "stride": (1, 2),
-    "rate": (0.0,),
+    "rate": (0.0, None, (0.0,)),
     "kernel": (3, 7, 2),
     "heads": (4, 1, 8),
     "ratio": (2, 4, 1.0, 16),
@@ -89,6 +85,9 @@ _CONSTANTS: dict[str, tuple[Any, ...]] = {
     "choice": (),
     "other": (1, 0, None),
 }
+
+
+HEAD_WIDTHS = (16, 8, 32)
 
 
 def role_of(argument: Argument) -> str:
@@ -160,6 +159,8 @@ def guesses(argument: Argument) -> tuple[Symbol, ...]:
     if role == "module":
         return (Constant("nn.Identity()"), Constant(None))
     constants = _CONSTANTS[role]
+    if role == "heads" and re.search(r"dim|size", argument.name):
+        constants = HEAD_WIDTHS
     if role == "other":
         if re.search(r"int", argument.annotation):
             constants = (1, 2, 0)
