@@ -13,7 +13,8 @@ from flax import nnx
 
 from jnas.library.binding import Shape
 from jnas.library.store import Library
-from jnas.models.build import CLASSIFIER, BuildError, build_block
+from jnas.models.assembly import CLASSIFIER, BuildError, place
+from jnas.models.build import build_block
 from jnas.trees.node import Node, Path, children, path_text
 from jnas.trees.shapes import Inference, ShapeError
 from translators.diagnostics import Refused
@@ -101,7 +102,8 @@ def _block_cost(node: Node, library: Library, shape: Shape, batch: int, path: Pa
 
 
 def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
-    module = build_block(node, library, shape, (), abstract=True)
+    placed = place(node, library, Inference(library), shape, ())
+    module = build_block(placed, abstract=True)
     graph, state = nnx.split(module)
     parameters = sum(math.prod(parameter.shape) for parameter in module.parameters())
     avals = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
