@@ -77,8 +77,13 @@ def output_shape(block: Block, args: Mapping[str, Any], shape: Shape) -> Shape:
     """Outgoing (channels, height, width) at incoming `shape`. Raises BindError."""
     arguments = bind(block, args, shape)
     contract = _contract(block)
-    base = shape[0] if contract.output_width is None else arguments[contract.output_width]
-    width = _whole(_expansion(contract) * base, f"{block.name}: outgoing width")
+    if contract.growth is not None:
+        name, factor = contract.growth
+        added = arguments.get(name, block.parameter(name).default)
+        width = _whole(shape[0] + Fraction(factor).limit_denominator(64) * added, f"{block.name}: outgoing width")
+    else:
+        base = shape[0] if contract.output_width is None else arguments[contract.output_width]
+        width = _whole(_expansion(contract) * base, f"{block.name}: outgoing width")
     factor = _factor(contract, arguments)
     return width, ceil(shape[1] / factor), ceil(shape[2] / factor)
 

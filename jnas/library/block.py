@@ -70,6 +70,7 @@ class Contract:
     width_ratios: tuple[tuple[str, float], ...] = ()  # (parameter, share of the incoming width that it is when unset)
     output_width: str | None = None  # parameter that sets the outgoing width; None: see expansion
     expansion: float = 1  # outgoing width = expansion * (output_width argument, or incoming width)
+    growth: tuple[str, float] | None = None  # (parameter, factor): outgoing width = incoming + factor * parameter
     stride: str | None = None  # parameter that sets the spatial factor
     reduction: int = 1  # spatial factor at stride 1 (or of a block without a stride parameter)
     exact: bool = False  # sizes must divide by the spatial factor; otherwise they round up

@@ -30,6 +30,7 @@ from translators import Argument
 WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192))
 SIZE_TESTS = ((1, 15), (2, 14), (4, 12), (7, 21), (8, 24), (14, 42), (16, 48), (32, 32))
 WINDOWS = (2, 4, 7, 8)
+GROWTHS = (8, 16, 32)
 DOMAIN_TRACES = 30  # what exploring the values of one class may cost
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -76,6 +77,14 @@ def _draft(experiment: Experiment, start: Start, name: str) -> Block:
     stride, guess = _find_stride(experiment, guess, start.place)
     base = _succeed(experiment.guess(guess, start.place), "with stride 1")
     expansion = _find_expansion(experiment, guess, widths, start.place)
+    growth = None
+    if expansion is None:
+        growth = _find_growth(experiment, guess, start.place)
+        widths = replace(widths, tied=widths.tied - {growth[0]}, output=None)
+        expansion = Fraction(1)
+        if growth[0] in guess:
+            guess = guess | {growth[0]: Constant(GROWTHS[1])}
+            base = _succeed(experiment.guess(guess, start.place), "with little growth")
     reduction = _whole_ratio(start.place.shape[1], base.shape[1])
     shares = {n: s.ratio for n, s in guess.items() if isinstance(s, Share) and n != widths.output}
     contract = Contract(
@@ -85,6 +94,7 @@ def _draft(experiment: Experiment, start: Start, name: str) -> Block:
         width_ratios=tuple((n, float(r)) for n, r in shares.items() if r != 1 or n not in widths.tied),
         output_width=widths.output,
         expansion=float(expansion) if expansion.denominator != 1 else int(expansion),
+        growth=growth,
         stride=stride,
         reduction=reduction,
         sizes=tuple((n, s.kind) for n, s in guess.items() if isinstance(s, Extent)),
@@ -175,8 +185,8 @@ def _find_stride(experiment: Experiment, guess: dict[str, Any], place: Place) ->
     return None, guess
 
 
-def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place: Place) -> Fraction:
-    """Outgoing width over the argument that sets it, or over the incoming width; constant over two widths."""
+def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place: Place) -> Fraction | None:
+    """Outgoing width over the argument that sets it, or over the incoming width; None where it is not constant."""
     if widths.output is None:
         other, wide = _another_width(experiment, guess, place)
         base = _succeed(experiment.guess(guess, place), "again")
@@ -187,9 +197,24 @@ def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place
             outcome = experiment.guess(guess | {widths.output: Constant(value)}, place)
             if isinstance(outcome, Output):
                 ratios.add(Fraction(outcome.shape[0], value))
-    if len(ratios) != 1:
-        raise NotPlaceable("outgoing width is not proportional to one argument or to the incoming width")
-    return ratios.pop()
+    return ratios.pop() if len(ratios) == 1 else None
+
+
+def _find_growth(experiment: Experiment, guess: Guess, place: Place) -> tuple[str, float]:
+    """The argument that is added to the incoming width, as where inputs and outputs are concatenated."""
+    other, _ = _another_width(experiment, guess, place)
+    for argument in experiment.arguments:
+        if role_of(argument) not in ("width", "output width"):
+            continue
+        added = set()
+        for where in (place, other):
+            for growth in GROWTHS:
+                outcome = experiment.guess(guess | {argument.name: Constant(growth)}, where)
+                added.add(Fraction(outcome.shape[0] - where.shape[0], growth) if isinstance(outcome, Output) else None)
+        factor = added.pop()
+        if not added and factor is not None and factor > 0:
+            return argument.name, float(factor)
+    raise NotPlaceable("outgoing width is not proportional to one argument or to the incoming width")
 
 
 def _whole_ratio(before: int, after: int) -> int:

@@ -201,6 +201,23 @@ class Dense(nn.Module):
         return ops.cat([x, self.conv(x)], 1)
 
 
+@pytest.mark.parametrize("growth", [argument("growth_rate", 16), argument("growth_rate")])
+def test_width_that_grows(growth):
+    block = placed(Dense, argument("dim"), growth)
+    assert block.contract.growth == ("growth_rate", 1)
+    assert output_shape(block, {}, (40, 8, 8)) == (56, 8, 8)
+    assert output_shape(block, {"growth_rate": 8}, (40, 8, 8)) == (48, 8, 8)
+
+
+class Odd(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim + 7, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
 class Pair(nn.Module):
     def forward(self, x):
         return x, x
@@ -228,7 +245,7 @@ class FixedWidth(nn.Module):
     ("cls", "arguments", "reason"),
     [
         (Pooled, (), "no image and no tokens"),
-        (Dense, (argument("dim"), argument("growth_rate", 16)), "not proportional"),
+        (Odd, (argument("dim"),), "not proportional"),
         (Pair, (), "tuple"),
         (Wrapper, (argument("fn"),), "needs a module"),
         (FixedWidth, (), "at width 64 only"),
