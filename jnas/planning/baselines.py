@@ -34,7 +34,7 @@ def evolution(
     size = min(settings.top_k, len(population))
     tournament = [population[i] for i in sorted(rng.choice(len(population), size, replace=False))]
     parent = (best(tournament, 1) or tournament)[0].number
-    kind = _uniform(tuple(arm for arm in open_arms(history, without) if arm != "repeat"), rng)
+    kind = _uniform(open_arms((), without), rng)  # of no history, so that nothing is there to repeat
     explanation = f"parent {parent}, best of {size} drawn from the youngest {len(population)}; {kind} drawn uniformly"
     return Plan(parent, kind, "minimal", explanation)
 

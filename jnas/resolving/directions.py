@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jnas.library.binding import Shape, bind
 from jnas.library.block import Block
 from jnas.planning.history import Record, candidate, last_improving, last_of_kind
 from jnas.planning.plan import REPEAT, Plan
 from jnas.trees.edits import Edit, describe
 from jnas.trees.node import Node, Path, Value, get, walk
+from jnas.trees.shapes import infer
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Direction:
         return f"{'Do the reverse of' if self.reverse else 'Go on in the direction of'} this edit: {self.edit}"
 
 
-def aim(plan: Plan, history: Sequence[Record], library: Mapping[str, Block]) -> tuple[str, Direction | None]:
+def aim(
+    plan: Plan, history: Sequence[Record], library: Mapping[str, Block], shape: Shape
+) -> tuple[str, Direction | None]:
     """The kind of edit that the plan comes to, and the direction that its options shall keep to, if any.
 
     "repeat" takes kind and direction of the last edit that paid off; the way "reverse" turns round the direction of the
@@ -58,27 +62,28 @@ def aim(plan: Plan, history: Sequence[Record], library: Mapping[str, Block]) -> 
     if source is None or source.edit is None or source.parent is None:
         return plan.kind, None
     before = candidate(history, source.parent).tree
-    return source.edit.kind, replace(direction(source.edit, before, library), reverse=plan.way == "reverse")
+    return source.edit.kind, replace(direction(source.edit, before, library, shape), reverse=plan.way == "reverse")
 
 
-def direction(edit: Edit, tree: Node, library: Mapping[str, Block]) -> Direction:
-    """The direction of an edit of `tree`."""
+def direction(edit: Edit, tree: Node, library: Mapping[str, Block], shape: Shape) -> Direction:
+    """The direction of an edit of `tree`, whose input has `shape`."""
     words = describe(edit, tree)
     match edit.kind:
         case "set":
-            old = current(get(tree, edit.path), str(edit.argument), library)
+            old = settings(tree, edit.path, library, shape).get(str(edit.argument))
             return Direction(words, argument=edit.argument, sign=sign(old, edit.value))
         case "delete":
             return Direction(words, stage=edit.path[:2])
     return Direction(words, family=_family_of_what_came(edit, tree, library))
 
 
-def current(node: Node, argument: str, library: Mapping[str, Block]) -> Value:
-    """The value of an argument, the default where the tree does not mention it."""
-    if argument in node.args or node.is_container:
-        return node.args.get(argument)
-    parameter = library[node.block].parameter(argument)
-    return parameter.default if parameter else None
+def settings(tree: Node, path: Path, library: Mapping[str, Block], shape: Shape) -> Mapping[str, Value]:
+    """Every argument of the node at `path` as it is in force: given, bound to the place, or default."""
+    node = get(tree, path)
+    if node.is_container:
+        return node.args
+    defaults = {parameter.name: parameter.default for parameter in library[node.block].parameters}
+    return defaults | bind(library[node.block], node.args, infer(tree, library, shape)[path][0])
 
 
 def sign(old: Any, new: Any) -> int:

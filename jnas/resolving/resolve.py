@@ -13,7 +13,7 @@ from jnas.library.block import Block
 from jnas.planning.history import Record, candidate
 from jnas.planning.plan import Plan
 from jnas.resolving.choosers import Chooser
-from jnas.resolving.directions import Direction, aim, current
+from jnas.resolving.directions import Direction, aim, settings
 from jnas.resolving.questions import Choice, Question, clean, fill, labelled, pick_one, settle
 from jnas.trees import options
 from jnas.trees.edits import Edit, apply, describe, node_name, place_name
@@ -93,7 +93,7 @@ def resolve(
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
     listed options become uniform draws. Raises NothingPossible.
     """
-    kind, direction = aim(plan, history, library)
+    kind, direction = aim(plan, history, library, shape)
     paths = options.places(tree, kind, library, shape)
     if not paths:
         raise NothingPossible(f"{kind} is possible nowhere in this tree")
@@ -157,13 +157,13 @@ def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Valu
         names = sorted({argument for argument, _ in changes})
         argument = names[int(dialogue.rng.integers(len(names)))]
         changes = [change for change in changes if change[0] == argument]
-    node = get(dialogue.tree, path)
+    old = settings(dialogue.tree, path, dialogue.library, dialogue.shape)
     offered = _draw_some(changes, _draw_change, dialogue.rng)
     argument, value = dialogue.pick(
         f"Which new setting for {_place_words(dialogue.tree, path, 'set')}?",
         "setting",
         offered,
-        lambda change: f"{change[0]} {_value(current(node, change[0], dialogue.library))} -> {_value(change[1])}",
+        lambda change: f"{change[0]} {_value(old.get(change[0]))} -> {_value(change[1])}",
     )
     return argument, {argument: value}
 
@@ -172,10 +172,11 @@ def _changes(dialogue: _Dialogue, path: Path) -> tuple[list[tuple[str, Value]], 
     """(argument, new value) that keep to the direction, and all of them."""
     offered = options.arguments(dialogue.tree, "set", path, None, dialogue.library, dialogue.shape)
     every = [(argument, value) for argument, values in offered.items() for value in values]
-    node, direction = get(dialogue.tree, path), dialogue.direction
+    direction = dialogue.direction
     if direction is None:
         return [], every
-    return [c for c in every if direction.has_change(c[0], current(node, c[0], dialogue.library), c[1])], every
+    old = settings(dialogue.tree, path, dialogue.library, dialogue.shape)
+    return [change for change in every if direction.has_change(change[0], old.get(change[0]), change[1])], every
 
 
 def _fitting_edit(dialogue: _Dialogue, path: Path, name: str | None, args: Mapping[str, Value]) -> Edit:

@@ -1,0 +1,184 @@
+"""google-genai against a server on this machine that speaks generateContent and fails as the real one does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from jnas.resolving import gemini
+from jnas.resolving.questions import INSTRUCTIONS, Question, settle
+from translators.diagnostics import UserError
+
+KEY = "AIza-key-of-a-test"
+QUESTION = Question("which place?", {"place": ("1", "2", "3")})
+
+
+def answer(text: str | None, **changes) -> tuple[int, dict]:
+    parts = [{"text": "hm, let me think", "thought": True}, *([{"text": text}] if text is not None else [])]
+    candidate = {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", **changes}
+    return 200, {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 30, "totalTokenCount": 42}}
+
+
+def failure(code: int, message: str = "no", delay: str | None = None) -> tuple[int, dict]:
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}] if delay else []
+    return code, {"error": {"code": code, "message": message, "status": "FAILED", "details": details}}
+
+
+class Server:
+    """Replies in turn, the last one for ever; keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.replies: list = []
+        self.requests: list[dict] = []
+        self.released = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.requests.append({"path": self.path, "key": self.headers.get("x-goog-api-key"), "body": body})
+                reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
+                if reply == "reset":
+                    return self.connection.close()
+                if reply == "stall":
+                    return outer.released.wait(30)
+                code, content = reply
+                payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *args) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    running = Server()
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", running.url)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    yield running
+    running.close()
+
+
+def ask(server: Server, *replies) -> tuple:
+    """(settled choice, pauses) of one question."""
+    server.replies = list(replies)
+    pauses: list[float] = []
+    choice = gemini.GeminiChooser("gemini-test", pause=pauses.append).choose(QUESTION, np.random.default_rng(0))
+    assert KEY not in repr(choice)
+    return settle(QUESTION, choice, np.random.default_rng(0)), pauses
+
+
+def test_a_good_answer(server: Server) -> None:
+    choice, pauses = ask(server, answer('{"place": "2"}'))
+    assert choice.values == {"place": "2"} and choice.source == "llm" and choice.tokens == 42
+    assert pauses == []
+    (request,) = server.requests
+    assert request["path"].endswith("models/gemini-test:generateContent") and request["key"] == KEY
+    assert KEY not in json.dumps(request["body"])
+    generation = request["body"]["generationConfig"]
+    assert generation["responseJsonSchema"]["properties"]["place"]["enum"] == ["1", "2", "3"]
+    assert request["body"]["systemInstruction"]["parts"][0]["text"] == INSTRUCTIONS
+
+
+def test_the_retry_delay_of_the_server_is_heeded(server: Server) -> None:
+    choice, pauses = ask(server, failure(429, delay="7s"), answer('{"place": "3"}'))
+    assert choice.source == "llm" and choice.values == {"place": "3"}
+    (pause,) = pauses
+    assert 7 <= pause <= 7 * 1.25
+
+
+@pytest.mark.parametrize("trouble", [failure(500), failure(503), "reset", (500, b"<html>"), (200, b"{")])
+def test_passing_trouble_is_waited_out(server: Server, trouble) -> None:
+    choice, pauses = ask(server, trouble, trouble, answer('{"place": "1"}'))
+    assert choice.source == "llm" and len(server.requests) == 3
+    assert 1 <= pauses[0] <= 1.25 and 2 <= pauses[1] <= 2.5
+
+
+def test_retries_are_bounded_and_end_in_a_uniform_draw(server: Server) -> None:
+    choice, _ = ask(server, failure(503))
+    assert len(server.requests) == gemini.ATTEMPTS
+    assert choice.source == "fallback" and "HTTP 503" in choice.problem
+
+
+def test_a_delay_beyond_the_deadline_is_not_waited_for(server: Server) -> None:
+    choice, pauses = ask(server, failure(429, delay="3600s"))
+    assert choice.source == "fallback" and pauses == [] and len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer('{"place": "2"'),
+        answer('{"place": "17"}'),
+        answer('{"place": 2}'),
+        answer("I would take the second."),
+        answer(""),
+        answer(None, finishReason="MAX_TOKENS"),
+        (200, {"candidates": []}),
+        (200, {"promptFeedback": {"blockReason": "SAFETY"}}),
+        (200, {"candidates": [{"finishReason": "SAFETY"}]}),
+        answer('{"place": "' + "2" * 1_000_000 + '"}'),
+        failure(400, "bad schema"),
+    ],
+    ids=[
+        "cut",
+        "wrong option",
+        "wrong type",
+        "prose",
+        "empty",
+        "token cap",
+        "none",
+        "blocked",
+        "safety",
+        "huge",
+        "400",
+    ],
+)
+def test_a_bad_answer_is_asked_once_and_becomes_a_draw(server: Server, reply) -> None:
+    choice, _ = ask(server, reply)
+    assert choice.source == "fallback" and choice.problem and len(choice.problem) < 300
+    assert choice.values["place"] in QUESTION.fields["place"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        failure(403, f"key {KEY} has no access"),
+        failure(404, "no such model"),
+        (400, {"error": {"code": 400, "message": "bad key", "details": [{"reason": "API_KEY_INVALID"}]}}),
+    ],
+    ids=["403", "404", "invalid key"],
+)
+def test_a_refused_key_or_model_is_one_line_without_the_key(server: Server, reply) -> None:
+    with pytest.raises(UserError, match="llm 'gemini:gemini-test': HTTP 40") as caught:
+        ask(server, reply)
+    assert KEY not in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_a_stalled_server_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gemini, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(gemini, "ATTEMPTS", 2)
+    choice, pauses = ask(server, "stall")
+    assert choice.source == "fallback" and "gave no answer" in choice.problem
+    assert len(pauses) == 1
