@@ -13,18 +13,12 @@ def gather(images: jax.Array, indices: jax.Array) -> jax.Array:
     return jnp.take(images, indices, axis=0)
 
 
-def gather_augmented(
-    images: jax.Array, indices: jax.Array, key: jax.Array, *, padding: int, flip: bool
-) -> jax.Array:
-    """Like `gather`, each image mirrored with probability 1/2 and moved by up to `padding` pixels over black."""
+def gather_moved(images: jax.Array, indices: jax.Array, moves: jax.Array, mirrored: jax.Array) -> jax.Array:
+    """Like `gather`, image b moved by `moves[b]` (rows, columns) over black and then mirrored where `mirrored[b]`."""
     _, height, width, _ = images.shape
-    flip_key, crop_key = jax.random.split(key)
-    moves = jax.random.randint(crop_key, (2, len(indices), 1), -padding, padding + 1)
-    rows = jnp.arange(height) + moves[0]
-    columns = jnp.arange(width) + moves[1]
-    if flip:
-        mirrored = jax.random.bernoulli(flip_key, shape=(len(indices), 1))
-        columns = jnp.where(mirrored, columns[:, ::-1], columns)
+    rows = jnp.arange(height) - moves[:, :1]
+    columns = jnp.arange(width) - moves[:, 1:]
+    columns = jnp.where(mirrored[:, None], columns[:, ::-1], columns)
     where = (indices[:, None, None], rows[:, :, None], columns[:, None, :])
     return images.at[where].get(mode="fill", fill_value=0, wrap_negative_indices=False)
 

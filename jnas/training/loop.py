@@ -141,6 +141,11 @@ def fit(
     return Fit(status, accuracy, loss, tuple(curve), seconds_compile, seconds_train, state_dict(model))
 
 
+def execution(platform: str) -> tuple[bool, Any]:
+    """Whether steps are scanned, and the dtype of computation; parameters and statistics are float32 everywhere."""
+    return (False, jnp.float32) if platform == "cpu" else (True, jnp.bfloat16)
+
+
 def _splits(dataset: Dataset, score_on: str) -> tuple[Split, Split]:
     if score_on == "validation":
         return dataset.train, dataset.validation
@@ -150,14 +155,21 @@ def _splits(dataset: Dataset, score_on: str) -> tuple[Split, Split]:
 
 
 def _epoch(train: Split, recipe: Recipe, rates: np.ndarray, seed: int, epoch: int) -> dict[str, np.ndarray]:
-    """The batches of an epoch, stacked: (S, B) indices in an order that depends on (seed, epoch) alone, incomplete one dropped."""
+    """The batches of an epoch, stacked as (S, B), an incomplete one dropped: a function of (seed, epoch) alone.
+
+    Order, crops and flips are drawn here: a few numbers an image, while drawing them on the device takes longer to compile
+    than a small network's forward.
+    """
     steps = len(train) // recipe.batch_size
-    order = np.random.default_rng([seed, epoch]).permutation(len(train))[: steps * recipe.batch_size]
-    step = np.arange(epoch * steps, (epoch + 1) * steps)
+    shape = (steps, recipe.batch_size)
+    generator = np.random.default_rng([seed, epoch])
+    padding = recipe.padding(train.images.shape[2])
     return {
-        "indices": np.int32(order.reshape(steps, recipe.batch_size)),
-        "step": np.int32(step),
-        "rate": rates[step],
+        "indices": np.int32(generator.permutation(len(train))[: steps * recipe.batch_size].reshape(shape)),
+        "moves": generator.integers(-padding, padding, (*shape, 2), np.int32, endpoint=True),
+        "mirrored": generator.random(shape) < (0.5 if recipe.flip else 0),
+        "step": np.arange(epoch * steps, (epoch + 1) * steps, dtype=np.int32),
+        "rate": rates[epoch * steps : (epoch + 1) * steps],
     }
 
 
@@ -184,9 +196,7 @@ class _Programs:
         self.train_graph, self.parameters, self.rest = nnx.split(model.train(), nnx.Param, ...)
         self.score_graph = nnx.graphdef(model.eval())
         self.dataset, self.recipe, self.mesh = dataset, recipe, mesh
-        on_cpu = mesh.devices.flat[0].platform == "cpu"
-        self.scans = not on_cpu
-        self.compute_dtype = jnp.float32 if on_cpu else jnp.bfloat16
+        self.scans, self.compute_dtype = execution(mesh.devices.flat[0].platform)
 
     def start(self) -> Any:
         """(parameters, rest, optimiser state) on the devices, without a program: the state is zeros of known shapes."""
@@ -236,18 +246,11 @@ class _Programs:
     def _train_step(self, carry: Any, data: Any, batch: Any, constants: Any) -> tuple[Any, dict[str, jax.Array]]:
         parameters, rest, optimiser_state = carry
         key = jax.random.fold_in(jax.random.key(constants["seed"]), batch["step"])
-        pixel_key, model_key = jax.random.split(key)
-        chosen = pixels.gather_augmented(
-            data[0],
-            batch["indices"],
-            pixel_key,
-            padding=self.recipe.padding(data[0].shape[2]),
-            flip=self.recipe.flip,
-        )
+        chosen = pixels.gather_moved(data[0], batch["indices"], batch["moves"], batch["mirrored"])
         labels = data[1][batch["indices"]]
 
         def loss_of(parameters: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-            logits, new_rest = self._forward(self.train_graph, parameters, rest, chosen, model_key)
+            logits, new_rest = self._forward(self.train_graph, parameters, rest, chosen, key)
             one_hot = jax.nn.one_hot(labels, logits.shape[-1])
             targets = optax.smooth_labels(one_hot, constants["label_smoothing"])
             return optax.softmax_cross_entropy(logits, targets).mean(), (logits, new_rest)
