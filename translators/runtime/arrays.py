@@ -35,9 +35,9 @@ def namespace(*arrays: Any) -> ModuleType:
 
 def single(result: Any, *inputs: Any) -> Any:
     """PyTorch computes floats of integers in float32 where NumPy would widen to float64."""
-    if isinstance(result, (np.ndarray, np.generic)) and result.dtype == np.float64:
-        if not any(getattr(x, "dtype", None) == np.float64 for x in inputs):
-            return result.astype(np.float32)
+    wide = isinstance(result, (np.ndarray, np.generic)) and result.dtype == np.float64
+    if wide and not any(getattr(x, "dtype", None) == np.float64 for x in inputs):
+        return result.astype(np.float32)
     return result
 
 
@@ -50,8 +50,8 @@ _PYTHON = {float: np.dtype(np.float32), int: np.dtype(np.int64), bool: np.dtype(
 
 def as_dtype(x: Any) -> np.dtype:
     """The NumPy dtype that a PyTorch, Python or NumPy spelling means."""
-    if isinstance(x, type) and x in _PYTHON:
-        return _PYTHON[x]
+    if isinstance(x, type):
+        return _PYTHON.get(x) or np.dtype(x)
     return np.dtype(getattr(x, "dtype", x))
 
 
@@ -83,8 +83,8 @@ def function(f: Function) -> Function:
 def op(f: Function) -> Function:
     """Declares a function of arrays that is also a tensor method.
 
-    `ops.split(x, 2)` may stand for `x.split(2)` of any object: a first argument that is no array but has a method of this
-    name (a string, a dict, a module) is asked itself.
+    `ops.split(x, 2)` may stand for `x.split(2)` of any object: a first argument that is no array but has a method of
+    this name (a string, a dict, a module) is asked itself.
     """
     name = f.__name__
 

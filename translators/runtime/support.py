@@ -1,0 +1,81 @@
+"""What translated code calls besides PyTorch's names: refusals that wait until they are reached, and item assignment."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NoReturn
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from translators.diagnostics import Refused
+from translators.runtime.arrays import ARRAYS, value
+from translators.runtime.construction import is_placeholder
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    """Stands for a construct that is not supported, where it may never be reached."""
+    raise Refused(code, message)
+
+
+class unsupported:
+    """Stands for a foreign value in a constant or default: any use raises `Refused`."""
+
+    def __init__(self, code: str, message: str):
+        self._reason = (code, message)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise Refused(*self._reason)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Refused(*self._reason)
+
+
+def refuse_alias(x: Any, message: str) -> None:
+    """Before a write into `x` that another live name would see: fine for NumPy, which shares, R05 for what is traced."""
+    if isinstance(value(x), jax.Array):
+        raise Refused("R05", message)
+
+
+def look_up(module: ModuleType, name: str) -> Any:
+    """`getattr(nn, name)`, among the public names of a runtime module. Raises Refused R10 for others."""
+    if name not in module.__all__:
+        raise Refused("R10", f"{module.__name__.rpartition('.')[2]}.{name} is not supported")
+    return getattr(module, name)
+
+
+def set_item(x: Any, index: Any, new: Any) -> Any:
+    """`x[index] = new`: NumPy arrays, variables and containers are written and returned, of others the new array is."""
+    if not isinstance(x, ARRAYS):
+        x[index] = new
+        return x
+    array, index, new = value(x), _index(index), value(new)
+    if is_placeholder(array):
+        return x
+    if isinstance(array, np.ndarray) and array.flags.writeable and not _traced(new) and not _traced(index):
+        array[index] = new
+        return x
+    result = jnp.asarray(array).at[index].set(jnp.asarray(new).astype(array.dtype))
+    if isinstance(x, nnx.Variable):
+        x.set_value(result)
+        return x
+    return result
+
+
+def get_item(x: Any, index: Any) -> Any:
+    """`x[index]` where the index holds lists, which JAX declines."""
+    return value(x)[_index(index)] if isinstance(x, ARRAYS) else x[index]
+
+
+def _index(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_index(part) for part in index)
+    return np.asarray(index) if isinstance(index, list) else value(index)
+
+
+def _traced(x: Any) -> bool:
+    return any(isinstance(part, jax.Array) for part in (x if isinstance(x, tuple) else (x,)))
