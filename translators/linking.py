@@ -1,0 +1,366 @@
+"""Classes cut out of emitted modules, with everything they use, into one file."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+SCOPES = (*DEFINITIONS[:2], ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """One file's text without imports of emitted modules, and what each requested class is called in it."""
+
+    imports: tuple[str, ...]
+    definitions: str
+    names: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(["from __future__ import annotations\n", *self.imports, "", "", self.definitions])
+
+
+def link(modules: Mapping[str, str], names: Sequence[str], reserved: Sequence[str] = ()) -> Linked:
+    """Cut the classes `names` ("package.module.Class") and their closure out of emitted `modules` (path -> text).
+
+    Definitions keep their text and comments; those that would share a name with another, or have a reserved one, get
+    their module's name appended. Raises KeyError when a class is not there.
+    """
+    linker = _Linker({_dotted(path): (path, text) for path, text in modules.items()})
+    for name in names:
+        linker.need(linker.resolve(*name.rpartition(".")[::2]))
+    return linker.linked(names, reserved)
+
+
+def _dotted(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+@dataclass(frozen=True)
+class _Symbol:
+    """A definition: its module and its name there."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _External:
+    """What an import of something that is no emitted module binds: (module, name or None, local name)."""
+
+    module: str
+    name: str | None
+    local: str
+
+    @property
+    def statement(self) -> str:
+        target = self.module if self.name is None else self.name
+        plain = target.split(".")[0] == self.local
+        bound = target if plain else f"{target} as {self.local}"
+        return f"import {bound}" if self.name is None else f"from {self.module} import {bound}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Unit:
+    """One statement of a module: its lines, the names it binds, and where it uses which global names."""
+
+    first: int
+    last: int
+    binds: tuple[str, ...]
+    node: ast.stmt
+    uses: tuple[ast.Name, ...]
+
+
+class _Module:
+    def __init__(self, dotted: str, path: str, text: str, known: Iterable[str]):
+        self.dotted, self.path, self.lines = dotted, path, text.split("\n")
+        self.is_package = path.endswith("__init__.py")
+        self.imports: dict[str, _Symbol | _External | str] = {}  # a str is an emitted module
+        self.units: list[_Unit] = []
+        known = set(known)
+        for statement in ast.parse(text).body:
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                self._import(statement, known)
+            elif not isinstance(statement, ast.Expr):
+                self.units.append(self._unit(statement))
+        self.defined = {name: unit for unit in self.units for name in unit.binds}
+
+    def units_of(self, name: str) -> list[_Unit]:
+        return [unit for unit in self.units if name in unit.binds]
+
+    def _import(self, statement: ast.Import | ast.ImportFrom, known: set[str]) -> None:
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                local = alias.asname or alias.name.split(".")[0]
+                self.imports[local] = _External(alias.name, None, local)
+            return
+        base = self._absolute(statement)
+        if base == "__future__":
+            return
+        for alias in statement.names:
+            local = alias.asname or alias.name
+            if f"{base}.{alias.name}" in known:
+                self.imports[local] = f"{base}.{alias.name}"
+            elif base in known:
+                self.imports[local] = _Symbol(base, alias.name)
+            else:
+                self.imports[local] = _External(base, alias.name, local)
+
+    def _absolute(self, statement: ast.ImportFrom) -> str:
+        parts = self.dotted.split(".")
+        up = statement.level - self.is_package
+        base = parts[: len(parts) - up] if statement.level else []
+        return ".".join([*base, *(statement.module.split(".") if statement.module else [])])
+
+    def _unit(self, statement: ast.stmt) -> _Unit:
+        decorators = getattr(statement, "decorator_list", [])
+        first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+        while first > 1 and self.lines[first - 2].startswith("#"):  # a comment above belongs to what is below
+            first -= 1
+        uses = tuple(_global_names(statement))
+        return _Unit(first, statement.end_lineno or first, tuple(_bound(statement)), statement, uses)
+
+
+class _Linker:
+    def __init__(self, sources: Mapping[str, tuple[str, str]]):
+        self._sources = sources
+        self._modules: dict[str, _Module] = {}
+        self._needed: dict[_Symbol, None] = {}
+        self._externals: dict[_External, None] = {}
+
+    def module(self, dotted: str) -> _Module:
+        if dotted not in self._modules:
+            self._modules[dotted] = _Module(dotted, *self._sources[dotted], self._sources)
+        return self._modules[dotted]
+
+    def resolve(self, module: str, name: str) -> _Symbol | _External | str:
+        """What a global name of a module means, through re-exports. Raises KeyError."""
+        if module not in self._sources:
+            raise KeyError(f"{module}.{name}: no emitted module {module}")
+        found = self.module(module)
+        if name in found.defined:
+            return _Symbol(module, name)
+        target = found.imports.get(name)
+        if target is None:
+            raise KeyError(f"{module}.{name}: {found.path} defines no {name}")
+        return self.resolve(target.module, target.name) if isinstance(target, _Symbol) else target
+
+    def need(self, target: _Symbol | _External | str) -> None:
+        """Take a definition and everything it uses."""
+        waiting = [target]
+        while waiting:
+            current = waiting.pop()
+            if isinstance(current, _External):
+                self._externals[current] = None
+            elif isinstance(current, _Symbol) and current not in self._needed:
+                self._needed[current] = None
+                for unit in self.module(current.module).units_of(current.name):
+                    waiting.extend(meaning for _, meaning in self._meanings(current.module, unit))
+                    waiting.extend(_Symbol(current.module, name) for name in unit.binds)
+
+    def _meanings(self, module: str, unit: _Unit) -> Iterator[tuple[ast.expr, _Symbol | _External]]:
+        """(expression, meaning) of every global name; `helpers.f` of an emitted module `helpers` is one expression."""
+        for use in unit.uses:
+            found = self.module(module)
+            if use.id not in found.defined and use.id not in found.imports:
+                continue  # a builtin
+            meaning = self.resolve(module, use.id)
+            expression: ast.expr = use
+            while isinstance(meaning, str):
+                parent = self._parent(unit, expression)
+                below = f"{meaning}.{parent.attr}"
+                meaning = below if below in self._sources else self.resolve(meaning, parent.attr)
+                expression = parent
+            yield expression, meaning
+
+    @staticmethod
+    def _parent(unit: _Unit, expression: ast.expr) -> ast.Attribute:
+        return next(n for n in ast.walk(unit.node) if isinstance(n, ast.Attribute) and n.value is expression)
+
+    def linked(self, names: Sequence[str], reserved: Sequence[str]) -> Linked:
+        called = self._called(reserved)
+        requested = {name: self.resolve(*name.rpartition(".")[::2]) for name in names}
+        text = "\n\n\n".join(self._text(module, unit, called) for module, unit in self._ordered())
+        imports = sorted({_External(e.module, e.name, called[e]).statement for e in self._externals}, key=_import_order)
+        return Linked(tuple(imports), text, {name: called[target] for name, target in requested.items()})  # type: ignore[index]
+
+    def _called(self, reserved: Sequence[str]) -> dict[_Symbol | _External, str]:
+        """A name for everything: its own where it is free, else with its module's."""
+        called: dict[_Symbol | _External, str] = {}
+        taken = {*dir(builtins), *reserved}
+        targets: list[_External | _Symbol] = [*self._externals, *self._needed]
+        for target in targets:
+            own = target.local if isinstance(target, _External) else target.name
+            called[target] = _free(own, target.module, taken)
+            taken.add(called[target])
+        return called
+
+    def _ordered(self) -> list[tuple[str, _Unit]]:
+        """Units such that what is needed while a definition is executed stands above it; else in source order."""
+        ordered: dict[int, tuple[str, _Unit]] = {}
+        visiting: set[int] = set()
+
+        def visit(module: str, unit: _Unit) -> None:
+            if id(unit) not in visiting:
+                visiting.add(id(unit))
+                for needed in self._needed_above(module, unit):
+                    visit(*needed)
+                ordered[id(unit)] = (module, unit)
+
+        for dotted in reversed(dict.fromkeys(symbol.module for symbol in self._needed)):
+            wanted = {symbol.name for symbol in self._needed if symbol.module == dotted}
+            for unit in self.module(dotted).units:
+                if wanted & set(unit.binds):
+                    visit(dotted, unit)
+        return list(ordered.values())
+
+    def _needed_above(self, module: str, unit: _Unit) -> list[tuple[str, _Unit]]:
+        """What executing the statement reads; all that lies behind it where the statement may call it."""
+        executed = list(_executed(unit.node))
+        found = self._used_units(module, unit, {id(node) for node in executed})
+        if not any(isinstance(node, ast.Call) for node in executed) and not getattr(unit.node, "decorator_list", None):
+            return found
+        for needed in found:  # grows
+            found += [other for other in self._used_units(*needed, None) if other not in found]
+        return found
+
+    def _used_units(self, module: str, unit: _Unit, only: set[int] | None) -> list[tuple[str, _Unit]]:
+        return [
+            (meaning.module, used)
+            for expression, meaning in self._meanings(module, unit)
+            if isinstance(meaning, _Symbol) and (only is None or id(_root(expression)) in only)
+            for used in self.module(meaning.module).units_of(meaning.name)
+        ]
+
+    def _text(self, dotted: str, unit: _Unit, called: Mapping[_Symbol | _External, str]) -> str:
+        module = self.module(dotted)
+        lines = [line.encode() for line in module.lines[unit.first - 1 : unit.last]]
+        patches = [
+            (expression.lineno, expression.col_offset, expression.end_col_offset, called[meaning])
+            for expression, meaning in self._meanings(dotted, unit)
+            if ast.unparse(expression) != called[meaning]
+        ]
+        for name in unit.binds:
+            if (new := called[_Symbol(dotted, name)]) != name:
+                patches += list(_binding_patches(unit.node, name, new, lines, unit.first))
+        for line, start, end, new in sorted(set(patches), reverse=True):
+            old = lines[line - unit.first]
+            lines[line - unit.first] = old[:start] + new.encode() + old[end:]
+        return b"\n".join(lines).decode()
+
+
+def _binding_patches(
+    node: ast.stmt, name: str, new: str, lines: Sequence[bytes], first: int
+) -> Iterator[tuple[int, int, int, str]]:
+    if isinstance(node, DEFINITIONS):
+        keyword = {ast.ClassDef: "class ", ast.FunctionDef: "def ", ast.AsyncFunctionDef: "async def "}[type(node)]
+        start = node.col_offset + len(keyword)
+        yield node.lineno, start, start + len(name.encode()), new
+        return
+    for target in ast.walk(node):
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store) and target.id == name:
+            yield target.lineno, target.col_offset, target.end_col_offset, new  # type: ignore[misc]
+
+
+def _free(name: str, module: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        longer = "_".join([name, *parts[-count:]])
+        if longer not in taken:
+            return longer
+    return next(n for i in range(2, len(taken) + 3) if (n := f"{name}_{i}") not in taken)
+
+
+def _import_order(statement: str) -> tuple[bool, str]:
+    return statement.startswith("from translators"), statement
+
+
+def _root(expression: ast.expr) -> ast.expr:
+    while isinstance(expression, ast.Attribute):
+        expression = expression.value
+    return expression
+
+
+def _bound(statement: ast.AST) -> Iterator[str]:
+    """Names that a module-level statement binds."""
+    if isinstance(statement, DEFINITIONS):
+        yield statement.name
+    elif isinstance(statement, ast.Name):
+        if isinstance(statement.ctx, ast.Store):
+            yield statement.id
+    elif not isinstance(statement, SCOPES):
+        for child in ast.iter_child_nodes(statement):
+            yield from _bound(child)
+
+
+def _executed(statement: ast.AST) -> Iterator[ast.AST]:
+    """What is evaluated while the module is loaded: bases, decorators, defaults, values; no bodies of functions."""
+    yield statement
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        defaults = [*statement.args.defaults, *statement.args.kw_defaults]
+        parts: Iterable[ast.AST | None] = [*getattr(statement, "decorator_list", []), *defaults]
+    else:
+        annotation = statement.annotation if isinstance(statement, ast.AnnAssign) else None
+        parts = (child for child in ast.iter_child_nodes(statement) if child is not annotation)
+    for part in parts:
+        if part is not None:
+            yield from _executed(part)
+
+
+def _global_names(statement: ast.stmt) -> Iterator[ast.Name]:
+    """Every read of a name that no function, lambda or comprehension around it binds."""
+    return _reads(statement, ())
+
+
+def _reads(node: ast.AST, scopes: tuple[frozenset[str], ...]) -> Iterator[ast.Name]:
+    if isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load) and not any(node.id in scope for scope in scopes):
+            yield node
+        return
+    if isinstance(node, SCOPES):
+        inner = (*scopes, frozenset(_locals(node)))
+        outside = {id(part) for part in (*getattr(node, "decorator_list", []), getattr(node, "returns", None))}
+        if generators := getattr(node, "generators", None):
+            yield from _reads(generators[0].iter, scopes)  # evaluated around the comprehension
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.arguments):
+                for argument in (*child.posonlyargs, *child.args, *child.kwonlyargs, child.vararg, child.kwarg):
+                    if argument is not None and argument.annotation is not None:
+                        yield from _reads(argument.annotation, scopes)
+                for default in (*child.defaults, *child.kw_defaults):
+                    if default is not None:
+                        yield from _reads(default, scopes)
+            else:
+                yield from _reads(child, scopes if id(child) in outside else inner)
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _reads(child, scopes)
+
+
+def _locals(scope: ast.AST) -> Iterator[str]:
+    """Names that a function, lambda or comprehension binds (a name said to be global is none)."""
+    arguments = getattr(scope, "args", None)
+    if isinstance(arguments, ast.arguments):
+        for argument in ast.walk(arguments):
+            if isinstance(argument, ast.arg):
+                yield argument.arg
+    body = [scope] if isinstance(scope, SCOPES[2:]) else getattr(scope, "body", [])
+    waiting = [child for item in body for child in (ast.iter_child_nodes(item) if item is scope else [item])]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            yield node.id
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+        if isinstance(node, DEFINITIONS):
+            yield node.name
+        elif not isinstance(node, SCOPES):
+            waiting.extend(ast.iter_child_nodes(node))
