@@ -13,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jnas.benchmarks.rows import Row, machine, versions
+from jnas.benchmarks.rows import Row, machine
+from jnas.runs.claim import versions
 from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
@@ -51,7 +52,7 @@ def run(name: str | None, out: Path | None, check: bool) -> int:
     rows = importlib.import_module(BENCHMARKS[name][0]).measure()
     show(name, rows)
     if out is not None:
-        document = {"benchmark": name, "machine": machine(), "versions": dict(versions())}
+        document = {"benchmark": name, "machine": machine(), "versions": versions()}
         document["rows"] = [row.to_plain() for row in rows]
         write_atomically(out, json.dumps(document, indent=2) + "\n")
     missed = [row for row in rows if not row.met]

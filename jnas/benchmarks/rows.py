@@ -1,18 +1,12 @@
-"""What a benchmark yields: rows with targets, and the machine and versions that they hold for."""
+"""What a benchmark yields: rows with targets, and the machine that they were measured on."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import jnas
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 @dataclass(frozen=True)
@@ -49,12 +43,6 @@ def machine() -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
     }
-
-
-def versions() -> Mapping[str, str]:
-    """Of Python, of this package and of those below it that set the speed."""
-    found = {"python": platform.python_version(), "jnas": jnas.__version__}
-    return found | {name: metadata.version(name) for name in PACKAGES}
 
 
 def _processor() -> str:

@@ -88,6 +88,10 @@ class LiveView:
             self._search_started = self._phase_started  # time left is judged by candidates alone, not by mining
         self._print(Text.assemble((self._phase, "bold"), f"  {self._phase_detail}" if detail else ""))
 
+    def detail(self, text: str) -> None:
+        """How far the phase has come; shown in the status only."""
+        self._phase_detail = clean(text)
+
     def note(self, text: str) -> None:
         """Something worth a line of the log."""
         self._print(Text(clean(text, 400)))
