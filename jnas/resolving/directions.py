@@ -42,9 +42,6 @@ class Direction:
     def has_place(self, path: Path) -> bool:
         return (path[:2] == self.stage) != self.reverse
 
-    def __str__(self) -> str:
-        return f"{'Do the reverse of' if self.reverse else 'Go on in the direction of'} this edit: {self.edit}"
-
 
 def aim(
     plan: Plan, history: Sequence[Record], library: Mapping[str, Block], shape: Shape

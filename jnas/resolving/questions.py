@@ -16,7 +16,7 @@ import numpy as np
 
 T = TypeVar("T")
 
-LINE_LIMIT = 90  # characters of an option or of a past edit
+LINE_LIMIT = 80  # characters of an option or of a past edit
 ANSWER_LIMIT = 10_000  # characters of an answer that are looked at
 FENCE = "```"
 
@@ -92,17 +92,21 @@ def settle(question: Question, choice: Choice, rng: np.random.Generator) -> Choi
 
 def pick_one(context: str, request: str, name: str, lines: Sequence[str]) -> Question:
     """One of numbered lines; the answer is its number, counted from 1, under `name`."""
-    listed = "\n".join(f"{i}: {clean(line)}" for i, line in enumerate(lines, 1))
     numbers = tuple(str(i) for i in range(1, len(lines) + 1))
-    text = f'{context}\n{request}\n{FENCE}\n{listed}\n{FENCE}\nAnswer {{"{name}": "number"}}'
-    return Question(text, {name: numbers})
+    listed = fenced([f"{number}: {line}" for number, line in zip(numbers, lines, strict=True)])
+    return Question(f'{context}\n{request}\n{listed}\nAnswer {{"{name}": "number"}}', {name: numbers})
 
 
 def fill(context: str, request: str, domains: Mapping[str, Mapping[str, Any]]) -> Question:
     """A value for each of several arguments; `domains` are label -> value per argument (see `labelled`)."""
-    listed = "\n".join(f"{clean(name)}: {' | '.join(labels)}" for name, labels in domains.items())
-    text = f"{context}\n{request}\n{FENCE}\n{listed}\n{FENCE}\nAnswer with a value for each name."
+    listed = fenced([f"{name}: {' | '.join(labels)}" for name, labels in domains.items()], limit=200)
+    text = f"{context}\n{request}\n{listed}\nAnswer with a value for each name."
     return Question(text, {name: tuple(labels) for name, labels in domains.items()})
+
+
+def fenced(lines: Sequence[str], limit: int = LINE_LIMIT) -> str:
+    """The lines, cleaned and cut, between fence marks."""
+    return "\n".join((FENCE, *(clean(line, limit) for line in lines), FENCE))
 
 
 def labelled(values: Sequence[T]) -> dict[str, T]:

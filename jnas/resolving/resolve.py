@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from jnas.planning.history import Record, candidate
 from jnas.planning.plan import Plan
 from jnas.resolving.choosers import Chooser
 from jnas.resolving.directions import Direction, aim, settings
-from jnas.resolving.questions import Choice, Question, clean, fill, labelled, pick_one, settle
+from jnas.resolving.questions import Choice, Question, clean, fenced, fill, labelled, pick_one, settle
 from jnas.trees import options
 from jnas.trees.edits import Edit, apply, describe, node_name, place_name
 from jnas.trees.node import Node, Path, Value, get
@@ -63,6 +64,10 @@ class _Dialogue:
     rng: np.random.Generator
     context: str
     choices: list[tuple[Question, Choice]] = field(default_factory=list)
+
+    @cached_property
+    def shapes(self) -> Mapping[Path, tuple[Shape, Shape]]:
+        return infer(self.tree, self.library, self.shape)
 
     def ask(self, question: Question) -> Mapping[str, str]:
         choice = settle(question, self.chooser.choose(question, self.rng), self.rng)
@@ -119,11 +124,8 @@ def _choose_place(dialogue: _Dialogue, paths: Sequence[Path]) -> Path:
         paths = _narrowed(paths, lambda path: _changes(dialogue, path)[0])
     if dialogue.minimal:
         return options.draw_place(paths, dialogue.rng)
-    shapes = infer(dialogue.tree, dialogue.library, dialogue.shape)
     offered = _draw_some(paths, options.draw_place, dialogue.rng)
-    return dialogue.pick(
-        REQUESTS[dialogue.kind], "place", offered, lambda path: _place_line(dialogue.tree, path, dialogue.kind, shapes)
-    )
+    return dialogue.pick(REQUESTS[dialogue.kind], "place", offered, lambda path: _place_line(dialogue, path))
 
 
 def _choose_block(dialogue: _Dialogue, path: Path) -> str:
@@ -133,8 +135,7 @@ def _choose_block(dialogue: _Dialogue, path: Path) -> str:
     if dialogue.minimal:
         return options.draw_module(blocks, dialogue.rng).name
     offered = _draw_some(blocks, options.draw_module, dialogue.rng)
-    request = f"Which block at {_place_words(dialogue.tree, path, dialogue.kind)}?"
-    return dialogue.pick(request, "block", offered, _block_line).name
+    return dialogue.pick(f"{_here(dialogue, path)}\nWhich block there?", "block", offered, _block_line).name
 
 
 def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, Value]:
@@ -145,7 +146,8 @@ def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, V
     domains = {
         argument: labelled(_few(values, dialogue.rng)) for argument, values in list(open_ones.items())[:MOST_ARGUMENTS]
     }
-    answer = dialogue.ask(fill(dialogue.context, f"Which settings for {_short(name)}?", domains))
+    request = f"{_here(dialogue, path, dialogue.library[name])}\nWhich settings for the new block?"
+    answer = dialogue.ask(fill(dialogue.context, request, domains))
     return {argument: domains[argument][label] for argument, label in answer.items()}
 
 
@@ -160,7 +162,7 @@ def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Valu
     old = settings(dialogue.tree, path, dialogue.library, dialogue.shape)
     offered = _draw_some(changes, _draw_change, dialogue.rng)
     argument, value = dialogue.pick(
-        f"Which new setting for {_place_words(dialogue.tree, path, 'set')}?",
+        f"{_here(dialogue, path)}\nWhich new setting?",
         "setting",
         offered,
         lambda change: f"{change[0]} {_value(old.get(change[0]))} -> {_value(change[1])}",
@@ -240,11 +242,11 @@ def _context(plan: Plan, history: Sequence[Record], kind: str, direction: Direct
     ]
     edited = [record for record in history if record.edit is not None][-PAST_EDITS:]
     if edited:
-        lines += ["Last edits and the change of accuracy:", "```"]
-        lines += [clean(f"{_outcome(record)} {_words(record, history)}") for record in edited]
-        lines += ["```"]
+        past = [f"{_outcome(record)} {_words(record, history)}" for record in edited]
+        lines += ["Last edits and the change of accuracy:", fenced(past)]
     if direction:
-        lines.append(clean(str(direction), 160) + ".")
+        task = "Do the reverse of this edit:" if direction.reverse else "Go on in the direction of this edit:"
+        lines += [task, fenced([direction.edit])]
     return "\n".join(lines)
 
 
@@ -257,29 +259,25 @@ def _outcome(record: Record) -> str:
     return "failed" if record.improvement is None else f"{record.improvement:+.3f}"
 
 
-def _place_line(tree: Node, path: Path, kind: str, shapes: Mapping[Path, tuple[Shape, Shape]]) -> str:
-    """ "stage 2 block 1, BasicResidual, 16x28x28 to 32x14x14"."""
-    edges = f", {_size(shapes[path][0])} to {_size(shapes[path][1])}" if path in shapes and kind != "insert" else ""
-    return _place_words(tree, path, kind) + edges
+def _here(dialogue: _Dialogue, path: Path, block: Block | None = None) -> str:
+    """The place that was chosen and the block, if one was."""
+    return "Chosen:\n" + fenced([_place_line(dialogue, path), *([_block_line(block)] if block else [])])
 
 
-def _place_words(tree: Node, path: Path, kind: str) -> str:
+def _place_line(dialogue: _Dialogue, path: Path) -> str:
+    """The place, what stands there and its shapes: "stage 2 block 1, BasicResidual, 16x28x28 to 32x14x14"."""
     words = place_name(path)
-    if kind != "insert":
-        return f"{words}, {node_name(get(tree, path))}"
-    siblings = get(tree, path[:-1])
-    position = int(path[-1])
-    if position < len(siblings):
-        return f"{words}, before {node_name(siblings[position])}"
-    return f"{words}, after {node_name(siblings[-1])}"
+    if dialogue.kind == "insert":
+        siblings, position = get(dialogue.tree, path[:-1]), int(path[-1])
+        if position < len(siblings):
+            return f"{words}, before {node_name(siblings[position])}"
+        return f"{words}, after {node_name(siblings[-1])}"
+    before, after = dialogue.shapes[path]
+    return f"{words}, {node_name(get(dialogue.tree, path))}, {_size(before)} to {_size(after)}"
 
 
 def _block_line(block: Block) -> str:
-    return f"{_short(block.name)}, {block.family}" + (f": {block.description}" if block.description else "")
-
-
-def _short(name: str) -> str:
-    return node_name(Node(name))
+    return f"{node_name(Node(block.name))}, {block.family}" + (f": {block.description}" if block.description else "")
 
 
 def _size(shape: Shape) -> str:

@@ -89,7 +89,7 @@ def test_mined_text_cannot_leave_its_fence() -> None:
 
 
 def test_lines_are_cut() -> None:
-    assert len(clean("word " * 1000)) == 90
+    assert len(clean("word " * 1000)) == 80
 
 
 @given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False) | st.text() | st.booleans(), max_size=8))
