@@ -22,11 +22,15 @@ def judge(
     caps: Caps,
     known: Collection[str] = (),
 ) -> Verdict:
-    """The cheap factors first: after the first one that fails nothing else is examined. `known`: hashes of trees already
-    proposed, which are not trained again (ours). `inspect` builds the child and runs it abstractly in a worker.
+    """The cheap factors first: after the first one that fails nothing else is examined.
+
+    `known`: hashes of trees proposed before, which are not trained again (ours). `inspect` builds the child and runs it
+    abstractly in a worker.
     """
     if not intended(canonical(parent, library), canonical(child, library), edit):
-        return Verdict(False, False, False, "not intended", f"the tree did not change by {edit.kind} at the planned place")
+        return Verdict(
+            False, False, False, "not intended", f"the tree did not change by {edit.kind} at the planned place"
+        )
     if tree_hash(child, library) in known:
         return Verdict(False, False, True, "duplicate", "this tree has been proposed before")
     return judge_start(child, inspect, caps)

@@ -56,10 +56,13 @@ def finalists(candidates: Sequence[Candidate], count: int) -> tuple[Candidate, .
 def winner(candidates: Sequence[Candidate], finals: Sequence[Final], count: int) -> Candidate | None:
     """Of the finalists the one with the highest validation accuracy after the longer training, averaged over seeds.
 
-    None when no candidate has one. The test split has no part in it.
+    A single finalist needs none. None when there is no candidate with a score. The test split has no part in it.
     """
+    best = finalists(candidates, count)
+    if count == 1:
+        return best[0] if best else None
     means = []
-    for row in finalists(candidates, count):
+    for row in best:
         scores = [
             final.result.accuracy for final in finals if (final.number, final.split) == (row.number, "validation")
         ]

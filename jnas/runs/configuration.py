@@ -22,7 +22,7 @@ NOT_IDENTITY = ("search.budget", "search.workers")  # may change between the sta
 class DatasetSettings:
     name: str = "fashion_mnist_small"
     data_dir: str | None = None
-    validation: float = 0.1  # fraction (below 1) or number of training images that are held out
+    validation: float | int = 0.1  # fraction or number of the training images that is held out
     seed: int = 0  # of the split
 
 
@@ -228,7 +228,7 @@ def _convert(kind: Any, value: Any, key: str, origin: str) -> Any:
     if isinstance(value, int | float) and not low <= value <= high:
         bound = f"at least {low:g}" if high == float("inf") else f"a number from {low:g} to {high:g}"
         raise UserError(f"{origin}: {key} = {value!r}: expected {bound}")
-    return float(value) if kind is float else value
+    return float(value) if kind is float and int not in options else value
 
 
 def _is(kind: type, value: Any) -> bool:

@@ -18,7 +18,7 @@ class Phases:
         self.divide({self._name: 1.0}, name)
 
     def divide(self, shares: Mapping[str, float], then: str) -> None:
-        """End the phase as several, in proportion to `shares`: what a worker spent on each part is known afterwards only."""
+        """End the phase as several, in proportion to `shares`: only afterwards is known what the workers spent."""
         now = time.monotonic()
         whole = sum(shares.values())
         for name, share in shares.items():

@@ -1,0 +1,91 @@
+"""Trees in, verdict material and results out: what the search asks of the pool, as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jnas.evaluation.outcomes import Result
+from jnas.evaluation.pool import Job, Pool, Reply
+from jnas.runs.configuration import Configuration, EvaluationSettings, FinalSettings
+from jnas.runs.randomness import folded_seed
+from jnas.trees.node import Node, to_json
+
+Progress = Callable[[int, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class LongTraining:
+    """Of a stored tree. On "validation" without its images, on "test" with them; the end state is kept in `weights`."""
+
+    number: int
+    tree: Mapping[str, Any]
+    seed: int
+    split: str
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """A pool of workers and everything about the run that a worker has to know."""
+
+    pool: Pool
+    configuration: Configuration
+    libraries: Sequence[Path]
+    shape: tuple[int, int, int]
+    classes: int
+
+    def inspect(self, tree: Node) -> Reply:
+        """Abstract execution; the value has "parameters", "multiply_adds" and "shapes"."""
+        settings = self.configuration.evaluation
+        extra = {"shape": self.shape, "classes": self.classes}
+        (reply,) = self.pool.run([self._job("inspect", to_json(tree), settings, extra)])
+        return reply
+
+    def train(
+        self, trees: Sequence[Mapping[str, Any]], progress: Progress, finished: Callable[[int, Result], None]
+    ) -> None:
+        """Short trainings of stored trees, scored on validation; `progress` and `finished` hear of them by index.
+
+        All take the same seed, so that what two trees share starts equal and sees the images in the same order.
+        """
+        seed = folded_seed(self.configuration.search.seed, "training") % 2**31
+        extra = {"seed": seed, "score_on": "validation"}
+        settings = self.configuration.evaluation
+        jobs = [self._job("train", tree, settings, extra) for tree in trees]
+        self.pool.run(jobs, progress, lambda index, reply: finished(index, _result(reply)))
+
+    def train_longer(
+        self, trainings: Sequence[LongTraining], progress: Progress, finished: Callable[[int, Result], None]
+    ) -> None:
+        """Trainings by the final recipe."""
+        jobs = []
+        for training in trainings:
+            weights = None if training.weights is None else str(training.weights.resolve())
+            extra = {"seed": training.seed, "score_on": training.split, "weights": weights}
+            jobs.append(self._job("train", training.tree, self.configuration.final, extra))
+        self.pool.run(jobs, progress, lambda index, reply: finished(index, _result(reply)))
+
+    def _job(
+        self,
+        operation: str,
+        tree: Mapping[str, Any],
+        settings: EvaluationSettings | FinalSettings,
+        extra: Mapping[str, Any],
+    ) -> Job:
+        arguments = {
+            "tree": tree,
+            "libraries": [str(folder) for folder in self.libraries],
+            "dataset": asdict(self.configuration.dataset),
+            "recipe": {"name": settings.recipe, "epochs": settings.epochs},
+            **extra,
+        }
+        return Job(operation, arguments, settings.time_limit)
+
+
+def _result(reply: Reply) -> Result:
+    if reply.status == "ok":
+        return Result.from_plain(reply.value)
+    return Result(status=reply.status, message=reply.message)

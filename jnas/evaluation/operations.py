@@ -1,0 +1,85 @@
+"""What a worker can be asked to do. Results depend on the arguments alone, never on what the worker did before."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jnas.evaluation.outcomes import Result
+from jnas.library.store import Library, default_cache, open_library
+from jnas.models.build import build
+from jnas.models.costs import inspect as inspect_costs
+from jnas.training.data import open_dataset
+from jnas.training.loop import enable_compilation_cache, fit
+from jnas.training.recipes import RECIPES, Recipe
+from jnas.trees.node import Node, from_json
+
+Progress = Callable[..., None]
+
+
+def inspect(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Parameters, multiply-adds and shapes of a tree, by abstract execution of every block. Raises BuildError."""
+    library, tree = _tree(arguments)
+    found = inspect_costs(
+        tree, library, tuple(arguments["shape"]), arguments["classes"], _recipe(arguments["recipe"]).batch_size
+    )
+    shapes = {path: (cost.in_shape, cost.out_shape) for path, cost in found.nodes.items()}
+    return {"parameters": found.parameters, "multiply_adds": found.multiply_adds, "shapes": shapes}
+
+
+def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """A Result: trained by the recipe, scored on "validation" or "test". With "weights" the end state is kept there."""
+    enable_compilation_cache(default_cache() / "compiled")
+    library, tree = _tree(arguments)
+    dataset, recipe = _dataset(**arguments["dataset"]), _recipe(arguments["recipe"])
+    model = build(tree, library, dataset.shape, dataset.classes, seed=arguments["seed"])
+    fitted = fit(
+        model,
+        dataset,
+        recipe,
+        seed=arguments["seed"],
+        score_on=arguments["score_on"],
+        progress=lambda epoch, step, steps, loss: progress(
+            epoch=step / steps * recipe.epochs, epochs=recipe.epochs, loss=float(loss)
+        ),
+    )
+    if arguments.get("weights") and fitted.status == "ok":
+        from jnas.training.weights import save
+
+        save(fitted.state, Path(arguments["weights"]))
+    result = Result(
+        fitted.status,
+        fitted.accuracy,
+        fitted.loss,
+        tuple(vars(epoch) for epoch in fitted.curve),
+        fitted.seconds_compile,
+        fitted.seconds_train,
+    )
+    del model, fitted
+    gc.collect()  # compiled programs and buffers of this candidate, before the next one needs the memory
+    return result.to_plain()
+
+
+OPERATIONS = {"inspect": inspect, "train": train}
+
+
+def _tree(arguments: Mapping[str, Any]) -> tuple[Library, Node]:
+    library = _library(tuple(arguments["libraries"]))
+    return library, from_json(arguments["tree"], library)
+
+
+def _recipe(settings: Mapping[str, Any]) -> Recipe:
+    recipe = RECIPES[settings["name"]]
+    return recipe if settings["epochs"] is None else replace(recipe, epochs=settings["epochs"])
+
+
+@cache
+def _library(folders: tuple[str, ...]) -> Library:
+    return open_library([Path(folder) for folder in folders])
+
+
+_dataset = cache(open_dataset)

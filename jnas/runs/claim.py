@@ -1,0 +1,53 @@
+"""Whether a run directory holds the run that is asked for: one configuration and one library from its start on."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import jnas
+from jnas.library.store import Library
+from jnas.runs.configuration import Configuration, difference, from_plain, to_plain, to_toml
+from jnas.runs.database import RunDatabase
+from jnas.runs.directory import RunDirectory, write_atomically
+from translators.diagnostics import UserError
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+def claim(directory: RunDirectory, database: RunDatabase, configuration: Configuration) -> None:
+    """Record the configuration at the first start. Raises UserError naming the field that differs at a later one."""
+    recorded = database.fact("configuration")
+    if recorded is None:
+        with database.transaction():
+            database.set_fact("configuration", to_plain(configuration))
+            database.set_fact("versions", versions())
+    elif found := difference(from_plain(recorded, str(directory.database)), configuration):
+        key, old, new = found
+        raise UserError(
+            f"{directory.root}: holds a run with {key} = {old!r}, asked for {new!r}; "
+            f"give another --run-dir or --set {key}={old}"
+        )
+    write_atomically(directory.configuration, to_toml(configuration))
+
+
+def claim_library(directory: RunDirectory, database: RunDatabase, library: Library, folders: Sequence[Path]) -> None:
+    """The same for the blocks: another version of a source offers other edits, and the run could not be repeated."""
+    recorded = database.fact("library")
+    if recorded is None:
+        with database.transaction():
+            database.set_fact("library", library.fingerprint)
+            database.set_fact("libraries", [str(folder) for folder in folders])
+    elif recorded != library.fingerprint:
+        raise UserError(
+            f"{directory.root}: holds a run over library {recorded[:16]}, asked for {library.fingerprint[:16]}; "
+            "the sources or their translation have changed: give another --run-dir"
+        )
+
+
+def versions() -> dict[str, str]:
+    """What made the run."""
+    found = {"jnas": jnas.__version__, "python": platform.python_version(), "machine": platform.platform()}
+    return found | {package: metadata.version(package) for package in PACKAGES}

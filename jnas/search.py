@@ -1,0 +1,436 @@
+"""The main job: search for an architecture. python -m jnas.search --help"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from jnas.evaluation.evaluator import Evaluator, LongTraining
+from jnas.evaluation.gate import judge, judge_start
+from jnas.evaluation.outcomes import Result, Verdict
+from jnas.evaluation.pool import Pool
+from jnas.library.mining import mine
+from jnas.library.store import Library, open_library
+from jnas.planning.history import History, candidate
+from jnas.planning.plan import Plan, Settings
+from jnas.planning.planners import Planner, planner
+from jnas.reports import html
+from jnas.reports.live import LiveView
+from jnas.reports.run import Run
+from jnas.reports.summary import print_summary
+from jnas.resolving.choosers import Chooser, make_chooser
+from jnas.resolving.resolve import NothingPossible, Proposal, resolve
+from jnas.runs import archive
+from jnas.runs.claim import claim, claim_library
+from jnas.runs.configuration import Configuration, load, names
+from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
+from jnas.runs.directory import RunDirectory, write_atomically
+from jnas.runs.phases import Phases
+from jnas.runs.randomness import generator
+from jnas.training.data import open_dataset
+from jnas.training.recipes import RECIPES
+from jnas.trees.edits import describe, edit_to_json
+from jnas.trees.node import Node, canonical, from_json, to_json, tree_hash
+from jnas.trees.starts import START_TREES
+from translators.diagnostics import UserError
+
+TRIES_PER_KIND = 10  # infeasible proposals of one step before its edit kind is drawn again
+MOST_REDRAWS = 20  # of the kind before a step is given up
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when the budget is spent; 2 for bad input; 130 or 143 when stopped, with the command that continues."""
+    options = _parser().parse_args(arguments)
+    directory = RunDirectory(options.run_dir or Path("runs") / Path(options.config).stem)
+    try:
+        configuration = load(options.config, _overrides(options))
+        with _stoppable():
+            search(configuration, directory, options.quiet)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Stopped as stop:
+        command = f"python -m jnas.search --config {directory.configuration} --run-dir {directory.root}"
+        print(
+            f"stopped by {stop.signal.name}; nothing that was trained is lost. Continue with\n  {command}",
+            file=sys.stderr,
+        )
+        return 128 + stop.signal
+    return 0
+
+
+def search(configuration: Configuration, directory: RunDirectory, quiet: bool = False) -> None:
+    """Spend the budget, train the best longer, write what remains. Continues a run that was started before."""
+    plan, chooser = planner(configuration.planner.name), make_chooser(configuration.llm.name)
+    check_names(configuration)
+    with directory.held(), RunDatabase.open(directory.database) as database:
+        claim(directory, database, configuration)
+        phases = Phases(database, "starting")
+        dataset = open_dataset(**asdict(configuration.dataset))
+        pool = Pool(
+            configuration.search.workers, logs=directory.logs, memory_limit=configuration.evaluation.memory_limit
+        )
+        with pool, _view(configuration, directory, database, quiet) as view:
+            phases.enter("mining")
+            library, folders = _mined(configuration, view)
+            claim_library(directory, database, library, folders)
+            evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes)
+            job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
+
+            view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
+            job.start()
+            job.train()
+            for round_ in count(1):
+                slots = job.open_slots(round_)
+                if not slots:
+                    break
+                history = archive.history(database, library, before_round=round_)
+                for slot in slots:
+                    job.propose(round_, slot, history)
+                job.train()
+
+            view.phase("final training", configuration.final.recipe)
+            best = job.train_best_longer()
+            phases.enter("reporting")
+            job.write_best(best)
+        run = Run.read(directory.root)
+        html.write(run, directory.report)
+        print_summary(run)
+        phases.enter("done")
+
+
+@dataclass(frozen=True)
+class Search:
+    """The steps of a search. What they did is in the database, so that each may be left undone at any instant."""
+
+    configuration: Configuration
+    directory: RunDirectory
+    database: RunDatabase
+    library: Library
+    evaluator: Evaluator
+    planner: Planner
+    chooser: Chooser
+    phases: Phases
+    view: LiveView
+
+    def start(self) -> None:
+        """The start tree is candidate 0: judged and trained like the others, not counted in the budget."""
+        if self.database.candidates():
+            return
+        tree = canonical(_start_tree(self.configuration.start, self.library), self.library)
+        self.view.proposal(0, None, f"the start tree, {self.configuration.start}")
+        self.phases.enter("gate")
+        verdict = judge_start(tree, self.evaluator.inspect, self.configuration.caps)
+        if not verdict.feasible:
+            raise UserError(
+                f"start = {self.configuration.start}: {verdict.reason}: {verdict.message}; choose another start"
+            )
+        self.view.verdict(0, None, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds)
+        self.database.add_proposal(Candidate(0, 0, 0, to_json(tree), tree_hash(tree, self.library), verdict))
+
+    def open_slots(self, round_: int) -> list[int]:
+        """The slots of a round that the budget still covers, done or not."""
+        settings = self.configuration.search
+        return [slot for slot in range(settings.round_size) if self._number(round_, slot) <= settings.budget]
+
+    def propose(self, round_: int, slot: int, history: History) -> None:
+        """Plan, resolve and judge until a proposal passes the gate; record it with what was turned down before it."""
+        candidates = self.database.candidates()
+        number, seed = self._number(round_, slot), self.configuration.search.seed
+        if any(row.number == number for row in candidates):
+            return
+        known = {row.tree_hash for row in candidates}
+        settings = Settings(self.configuration.planner.top_k, self.configuration.planner.epsilon)
+        attempts: list[Attempt] = []
+        choices: list[Choice] = []
+        given_up: frozenset[str] = frozenset()
+        for redraw in range(MOST_REDRAWS):
+            self.phases.enter("proposing")
+            plan = self.planner(history, settings, generator(seed, round_, slot, "plan", redraw), given_up)
+            parent = candidate(history, plan.parent).tree
+            for attempt in range(redraw * TRIES_PER_KIND, (redraw + 1) * TRIES_PER_KIND):
+                self.phases.enter("proposing")
+                rng = generator(seed, round_, slot, "resolve", attempt)
+                try:
+                    proposal = resolve(
+                        plan, history, parent, self.library, self.evaluator.shape, self.chooser, rng, self._goal()
+                    )
+                except NothingPossible as nothing:
+                    attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing)))
+                    break
+                choices += _choices(round_, slot, attempt, proposal)
+                words = describe(proposal.edit, parent)
+                self.view.proposal(number, plan.parent, words)
+                self.phases.enter("gate")
+                verdict = self._judge(parent, proposal, known)
+                self.view.verdict(
+                    number, verdict.reason, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds
+                )
+                if verdict.feasible:
+                    row = Candidate(
+                        number=number,
+                        round=round_,
+                        slot=slot,
+                        tree=to_json(canonical(proposal.tree, self.library)),
+                        tree_hash=tree_hash(proposal.tree, self.library),
+                        verdict=verdict,
+                        parent=plan.parent,
+                        edit=edit_to_json(proposal.edit),
+                        description=words,
+                        plan=asdict(plan),
+                    )
+                    self.database.add_proposal(row, attempts, choices)
+                    return
+                attempts.append(_attempt(round_, slot, attempt, plan, words, str(verdict.reason), verdict.message))
+            given_up |= {plan.kind}
+        raise UserError(
+            f"candidate {number}: {len(attempts)} proposals turned down in a row, at last: {attempts[-1].message}; "
+            "loosen the caps or mine another source in a new --run-dir"
+        )
+
+    def train(self) -> None:
+        """Train every candidate that has no result yet; each result is acknowledged when it is in the database."""
+        rows = self.database.candidates()
+        open_rows = [row for row in rows if row.result is None]
+        scores = {row.number: archive.score(row) for row in rows}
+
+        def finished(index: int, result: Result) -> None:
+            row = open_rows[index]
+            self.database.add_result(row.number, result)
+            self.view.result(
+                row.number,
+                result.status,
+                accuracy=result.accuracy,
+                parent_accuracy=None if row.parent is None else scores[row.parent],
+                seconds=result.seconds_compile + result.seconds_train,
+            )
+            results.append(result)
+
+        results: list[Result] = []
+        self.phases.enter("training")
+        self.evaluator.train([row.tree for row in open_rows], self._epochs([row.number for row in open_rows]), finished)
+        self.phases.divide(_shares(results), "proposing")
+        self.write_metrics()
+
+    def train_best_longer(self) -> Candidate:
+        """The finalists compete on validation; then the winner and the start tree are trained for the test split."""
+        settings, rows = self.configuration.final, self.database.candidates()
+        finalists = archive.finalists(rows, settings.candidates)
+        self._train_longer(finalists if settings.candidates > 1 else (), "validation")
+        best = archive.winner(rows, self.database.finals(), settings.candidates) or rows[0]
+        self._train_longer([rows[0], best] if best.number else [best], "test")
+        return best
+
+    def write_best(self, best: Candidate) -> None:
+        """The best tree as JSON, and its model as one Flax file that needs nothing of the search."""
+        tree = from_json(best.tree, self.library)
+        write_atomically(self.directory.best_tree, json.dumps(best.tree, indent=1) + "\n")
+        from jnas.export import export_flax
+
+        source = export_flax(tree, self.library, self.evaluator.shape, self.evaluator.classes)
+        write_atomically(self.directory.best_model, source)
+
+    def write_metrics(self) -> None:
+        """Derived from the database as a whole: a killed process may have left the file a line short."""
+        lines = [json.dumps(_metrics(row)) for row in self.database.candidates() if row.result is not None]
+        write_atomically(self.directory.metrics, "".join(line + "\n" for line in lines))
+
+    def _train_longer(self, rows: Sequence[Candidate], split: str) -> None:
+        done = {(final.number, final.seed, final.split) for final in self.database.finals()}
+        trainings = [
+            LongTraining(
+                row.number, row.tree, seed, split, self.directory.weights(row.number, seed) if split == "test" else None
+            )
+            for row in rows
+            for seed in self.configuration.final.seeds
+            if (row.number, seed, split) not in done
+        ]
+
+        def finished(index: int, result: Result) -> None:
+            training = trainings[index]
+            self.database.add_final(Final(training.number, training.seed, split, result))
+            scored = result.status if result.accuracy is None else f"{100 * result.accuracy:.2f} %"
+            self.view.note(f"#{training.number} trained longer, seed {training.seed}: {scored} on {split}")
+
+        self.phases.enter("final training")
+        self.evaluator.train_longer(trainings, self._epochs([training.number for training in trainings]), finished)
+
+    def _judge(self, parent: Node, proposal: Proposal, known: Collection[str]) -> Verdict:
+        return judge(
+            parent, proposal.tree, proposal.edit, self.library, self.evaluator.inspect, self.configuration.caps, known
+        )
+
+    def _number(self, round_: int, slot: int) -> int:
+        return (round_ - 1) * self.configuration.search.round_size + slot + 1
+
+    def _goal(self) -> str:
+        caps = self.configuration.caps
+        return (
+            f"higher validation accuracy on {self.configuration.dataset.name}, "
+            f"at most {caps.parameters:,} parameters and {caps.multiply_adds:,} multiply-adds"
+        )
+
+    def _epochs(self, numbers: Sequence[int]) -> Callable[[int, Mapping[str, Any]], None]:
+        def progress(index: int, values: Mapping[str, Any]) -> None:
+            self.view.epoch(numbers[index], values["epoch"], values["epochs"], loss=values["loss"])
+
+        return progress
+
+
+class Stopped(BaseException):
+    """SIGINT, SIGTERM or SIGHUP; everything that was acknowledged is in the database."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = signal.Signals(number)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn the signals that ask for an end into an exception, so that workers and database are closed."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_names(configuration: Configuration) -> None:
+    """Raises UserError for a recipe or a start tree that does not exist, before anything is made."""
+    for key, name in (
+        ("evaluation.recipe", configuration.evaluation.recipe),
+        ("final.recipe", configuration.final.recipe),
+    ):
+        if name not in RECIPES:
+            raise UserError(f"{key} = {name}: expected one of {', '.join(RECIPES)}{_nearest(name, RECIPES)}")
+    if configuration.start not in START_TREES and not Path(configuration.start).is_file():
+        known = f"expected a tree file or one of {', '.join(START_TREES)}{_nearest(configuration.start, START_TREES)}"
+        raise UserError(f"start = {configuration.start}: {known}")
+
+
+def _start_tree(name: str, library: Library) -> Node:
+    if name in START_TREES:
+        return START_TREES[name]()
+    try:
+        return from_json(json.loads(Path(name).read_text(encoding="utf-8")), library)
+    except (OSError, ValueError) as error:
+        raise UserError(f"start = {name}: not a tree in JSON ({error}); see best.json of any run") from None
+
+
+def _mined(configuration: Configuration, view: LiveView) -> tuple[Library, tuple[Path, ...]]:
+    """Our own blocks and those of the sources; no sources, our own alone."""
+    if not configuration.sources:
+        return open_library(), ()
+    view.phase("mining", ", ".join(configuration.sources))
+    report = mine(configuration.sources, progress=lambda stage, done, total: view.detail(f"{stage} {done} of {total}"))
+    report.require_placeable()
+    placeable = sum(source.placeable for source in report.sources)
+    view.note(f"{placeable} placeable blocks of {sum(source.classes for source in report.sources)} classes")
+    return open_library(report.folders), report.folders
+
+
+def _view(configuration: Configuration, directory: RunDirectory, database: RunDatabase, quiet: bool) -> LiveView:
+    rows = database.candidates()
+    best = archive.finalists(rows, 1)
+    return LiveView(
+        directory.root.name,
+        configuration.search.budget,
+        finished=sum(row.number > 0 and row.result is not None for row in rows),
+        best=(best[0].number, archive.score(best[0]) or 0.0) if best else None,
+        quiet=quiet,
+    )
+
+
+def _attempt(round_: int, slot: int, attempt: int, plan: Plan, words: str, reason: str, message: str) -> Attempt:
+    return Attempt(round_, slot, attempt, plan.parent, plan.kind, plan.way, reason, message, words)
+
+
+def _choices(round_: int, slot: int, attempt: int, proposal: Proposal) -> list[Choice]:
+    return [
+        Choice(
+            round=round_,
+            slot=slot,
+            attempt=attempt,
+            step=step,
+            question=question.text,
+            answer=choice.values,
+            source=choice.source,
+            tokens=choice.tokens,
+            problem=choice.problem,
+            seconds=choice.seconds,
+        )
+        for step, (question, choice) in enumerate(proposal.choices)
+    ]
+
+
+def _metrics(row: Candidate) -> dict[str, Any]:
+    assert row.result is not None
+    return {
+        "candidate": row.number,
+        "parent": row.parent,
+        "edit": row.description,
+        "parameters": row.verdict.parameters,
+        "multiply_adds": row.verdict.multiply_adds,
+        **row.result.to_plain(),
+    }
+
+
+def _shares(results: Sequence[Result]) -> dict[str, float]:
+    """How the time of a batch of trainings divides; what failed has told nothing and counts as training."""
+    compiling = sum(result.seconds_compile for result in results)
+    training = sum(result.seconds_train for result in results)
+    return {"compiling": compiling, "training": training} if compiling + training else {"training": 1.0}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m jnas.search", description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="quickstart", metavar="NAME|FILE", help=f"{', '.join(names())} or a file")
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/NAME; a run there is continued")
+    parser.add_argument("--budget", type=int, metavar="N", help="candidates to train in all; may grow")
+    parser.add_argument("--dataset", metavar="NAME", help="the embedded fashion_mnist_small, or any name of tfds")
+    parser.add_argument("--data-dir", metavar="DIR", help="where tfds keeps prepared data sets")
+    parser.add_argument("--planner", metavar="NAME", help="thompson, evolution or random")
+    parser.add_argument("--llm", metavar="NAME", help="auto, none, local, local:PATH, gemini or gemini:MODEL")
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=1e6"
+    )
+    parser.add_argument("--quiet", action="store_true", help="plain lines instead of a live view")
+    return parser
+
+
+def _overrides(options: argparse.Namespace) -> list[str]:
+    """The options that have a field, written as --set would be."""
+    fields = {
+        "search.budget": options.budget,
+        "dataset.name": options.dataset,
+        "dataset.data_dir": options.data_dir,
+        "planner.name": options.planner,
+        "llm.name": options.llm,
+        "search.seed": options.seed,
+    }
+    return [*options.set, *(f"{key}={json.dumps(value)}" for key, value in fields.items() if value is not None)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
