@@ -66,7 +66,3 @@ class Refusal:
             f"    {text.strip()}\n    {caret}\n    {self.advice}"
         )
 
-
-def refuse(code: str, message: str) -> None:
-    """Raise `Refused`: what emitted code calls in place of a construct that may never be reached."""
-    raise Refused(code, message)

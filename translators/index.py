@@ -154,9 +154,8 @@ class Index:
                     return found
             elif star.split(".")[0] == "torch" and names.supported(f"{star}.{first}"):
                 return Symbol("foreign", ".".join([star, *parts]))
-            elif star in names.LIBRARIES and isinstance(names.spell_library(f"{star}.{first}"), names.Spelling):
-                if names.LIBRARIES[star] is not None or hasattr(sys.modules.get(star), first):
-                    return Symbol("foreign", ".".join([star, *parts]))
+            elif star in names.LIBRARIES and first in names.library_names(star):
+                return Symbol("foreign", ".".join([star, *parts]))
         if first in _BUILTINS:
             return Symbol("builtin", ".".join(parts))
         return Symbol("unresolved", ".".join(parts))
@@ -302,11 +301,22 @@ class _Reader:
             kind = "extension"
         if kind == "extension":
             mentioned = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-            targets = tuple(sorted(n for n in mentioned if isinstance(self.module.bindings.get(n), tuple)))
-            targets = tuple(n for n in targets if all(u.kind in ("constant", "extension") for u in self._units(n)))
+            targets = tuple(sorted(self._constants(mentioned)))
             if not targets:
                 return
         self._define(statement, targets, kind)
+
+    def _constants(self, mentioned: set[str]) -> set[str]:
+        """Constants of the module among `mentioned`, and those that their values mention: a change may reach them all."""
+        found: set[str] = set()
+        queue = sorted(mentioned)
+        while queue:
+            name = queue.pop()
+            units = self._units(name)
+            if name not in found and units and all(unit.kind in ("constant", "extension") for unit in units):
+                found.add(name)
+                queue += [n.id for unit in units for n in ast.walk(unit.node) if isinstance(n, ast.Name)]
+        return found
 
     def _units(self, name: str) -> tuple[Unit, ...]:
         bound = self.module.bindings.get(name)

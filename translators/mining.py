@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import Any
+
+from translators.class_graph import Class, ClassGraph
+from translators.environment import dotted
+from translators.rewriting.scopes import FunctionNode, own_nodes
+
+_CLASS_COUNTS = {"num_classes", "n_classes", "num_class", "nclass", "n_class", "num_labels", "class_num", "out_classes", "classes"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class MinedClass:
-    """A class that derives from nn.Module. `inputs` are the required tensor arguments of forward.
+    """A class that derives from nn.Module. `inputs` are the required arguments of forward.
 
     `returns` is 'tensor', 'tuple', 'dict' or 'unknown'; `kind` is 'block' (one tensor in, one out), 'model' or 'other'.
     """
@@ -50,3 +57,106 @@ class MinedClass:
     bases: tuple[str, ...]
     closure: tuple[str, ...]
     provenance: Provenance
+
+
+def mine_class(cls: Class, classes: ClassGraph, closure: tuple[str, ...] = ()) -> MinedClass:
+    """The record of one module class."""
+    unit, file, source = cls.unit, cls.unit.module.file, cls.unit.module.source
+    constructor = classes.method(cls, "__init__")
+    forward = classes.method(cls, "forward")
+    arguments = _arguments(constructor[1]) if constructor else ()
+    inputs = tuple(a.name for a in _arguments(forward[1]) if a.required) if forward else ()
+    returns = _returns(forward[1]) if forward else "unknown"
+    return MinedClass(
+        qualified_name=unit.qualified_name,
+        module=unit.module.name,
+        name=unit.name,
+        path=file.path,
+        first_line=unit.first_line,
+        last_line=unit.last_line,
+        arguments=arguments,
+        inputs=inputs,
+        returns=returns,
+        kind=_kind(arguments, inputs, returns),
+        doc=(ast.get_docstring(cls.node) or "").strip().split("\n")[0],
+        bases=tuple(spelling if symbol is None else symbol.name for spelling, symbol in cls.bases),
+        closure=closure,
+        provenance=Provenance(
+            source.name, source.version, file.path, (unit.first_line, unit.last_line), source.licence, file.sha256
+        ),
+    )
+
+
+def _kind(arguments: tuple[Argument, ...], inputs: tuple[str, ...], returns: str) -> str:
+    if any(argument.name in _CLASS_COUNTS for argument in arguments):
+        return "model"
+    return "block" if len(inputs) == 1 and returns == "tensor" else "other"
+
+
+def _arguments(function: FunctionNode) -> tuple[Argument, ...]:
+    """Arguments by name, without the receiver, `*args` and `**kwargs`."""
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
+    pairs = [*zip(positional, defaults, strict=True)][1:] + [*zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    return tuple(
+        Argument(
+            name=argument.arg,
+            required=default is None,
+            default=_literal(default),
+            default_source=ast.unparse(default) if default is not None else "",
+            annotation=ast.unparse(argument.annotation) if argument.annotation is not None else "",
+        )
+        for argument, default in pairs
+    )
+
+
+def _literal(node: ast.expr | None) -> Any:
+    """The value of a literal or of arithmetic on numbers, else None."""
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except (ValueError, TypeError, SyntaxError):
+        return _arithmetic(node)
+
+
+def _arithmetic(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return value
+        case ast.BinOp(left=left, op=ast.Div() | ast.Mult() as op, right=right):
+            a, b = _arithmetic(left), _arithmetic(right)
+            if a is None or b is None or (isinstance(op, ast.Div) and b == 0):
+                return None
+            return a / b if isinstance(op, ast.Div) else a * b
+    return None
+
+
+def _returns(forward: FunctionNode) -> str:
+    """What the last return at the top of forward gives; of the first branch that returns where there is none."""
+    top = [node for node in forward.body if isinstance(node, ast.Return)]
+    returns = top or [node for node in own_nodes(forward) if isinstance(node, ast.Return)]
+    if not returns or returns[-1].value is None:
+        return "unknown"
+    value = returns[-1].value
+    if isinstance(value, ast.Name):
+        value = _last_assigned(forward, value.id) or value
+    match value:
+        case ast.Tuple() | ast.List() | ast.ListComp():
+            return "tuple"
+        case ast.Dict() | ast.DictComp():
+            return "dict"
+        case ast.Call(func=func) if dotted(func) in ("tuple", "list"):
+            return "tuple"
+        case ast.Call(func=func) if dotted(func) in ("dict", "OrderedDict", "collections.OrderedDict"):
+            return "dict"
+        case ast.Constant():
+            return "unknown"
+    return "tensor"
+
+
+def _last_assigned(function: FunctionNode, name: str) -> ast.expr | None:
+    found = None
+    for node in own_nodes(function):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            found = node.value
+    return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
-from translators.diagnostics import Refusal
-from translators.mining import MinedClass
+from translators.diagnostics import Refusal, UserError
+from translators.mining import MinedClass, mine_class
 from translators.sources import Source
 
 
@@ -33,9 +34,68 @@ def translate_source(
     source: Source, *, others: Sequence[Source] = (), progress: Callable[[int, int], None] | None = None
 ) -> Translation:
     """Translate every module class of `source`; `others` are further sources that its imports may resolve to."""
-    return Translation(source, (), {}, {}, source.skipped)
+    return _translate(source, others, None, progress)
 
 
 def translate_class(source: Source, name: str, *, others: Sequence[Source] = ()) -> Translation:
     """Translate one class, given by qualified or plain name, with its closure. Raises UserError if there is none."""
-    return translate_source(source, others=others)
+    return _translate(source, others, name, None)
+
+
+def _translate(
+    source: Source, others: Sequence[Source], only: str | None, progress: Callable[[int, int], None] | None
+) -> Translation:
+    # libcst takes a quarter of a second to import; programs that only load translated code do without it.
+    from translators.class_graph import ClassGraph
+    from translators.closure import Closures, keeps, names_in_use
+    from translators.index import Index
+    from translators.rewriting.rewriter import Rewriter
+
+    index = Index([source, *others])
+    classes = ClassGraph(index)
+    rewriter = Rewriter(index, classes, partial(keeps, names_in_use(index, classes)))
+    closures = Closures(rewriter, classes)
+    mined = [cls for cls in classes.classes.values() if cls.unit.module.source is source and classes.is_module(cls)]
+    if only is not None:
+        mined = [cls for cls in mined if only in (cls.unit.name, cls.unit.qualified_name)]
+        if not mined:
+            raise UserError(f"{only}: no nn.Module class of that name in {source.name}; list them with: stats {source.name}")
+    refusals: dict[str, Refusal | None] = {}
+    for number, cls in enumerate(mined):
+        refusals[cls.unit.qualified_name] = closures.refusal(cls)
+        if progress is not None:
+            progress(number + 1, len(mined))
+    translated = [cls for cls in mined if refusals[cls.unit.qualified_name] is None]
+    modules, refused = _emit_allowed(closures, translated)
+    refusals.update(refused)
+    records, outcomes = [], {}
+    for cls in mined:
+        name = cls.unit.qualified_name
+        found = refusals[name]
+        names = tuple(sorted({unit.qualified_name for unit in closures.units([cls.unit])} - {name}))
+        records.append(replace(mine_class(cls, classes), closure=names))
+        outcomes[name] = found or Translated(name, cls.unit.module.file.path)
+    skipped = (*source.skipped, *(entry for other in others for entry in other.skipped), *index.skipped)
+    return Translation(source, tuple(records), modules, outcomes, skipped)
+
+
+def _emit_allowed(closures, translated):  # type: ignore[no-untyped-def]
+    """Emit the closures of the classes; those whose closure holds a module outside the allow-list are refused."""
+    from translators.allowlist import check_allowed
+    from translators.emission import emit_modules
+    from translators.rewriting.refusals import refusal
+
+    needed = {cls: closures.units([cls.unit]) for cls in translated}
+    refused: dict[str, Refusal | None] = {}
+    while True:
+        modules = emit_modules({unit for units in needed.values() for unit in units}, closures)
+        violations = {path: found for path, text in modules.items() if (found := check_allowed(text))}
+        if not violations:
+            return modules, refused
+        for cls, units in list(needed.items()):
+            path = next((unit.module.file.path for unit in units if unit.module.file.path in violations), None)
+            if path is not None:
+                first = violations[path][0]
+                message = f"{path} is outside the allow-list: {first.message}"
+                refused[cls.unit.qualified_name] = refusal(cls.unit.module, cls.node, "R15", "", cls.unit.name, message)
+                del needed[cls]

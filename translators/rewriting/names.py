@@ -24,7 +24,6 @@ SAME = {
     "torch._C._nn": "torch.nn.functional",
     "torch._C": "torch",
     "torch.special": "torch",
-    "torch.nn.common_types": "typing",
     "torch.nn.SyncBatchNorm": "torch.nn.BatchNorm2d",
     "torch.nn.modules.batchnorm.SyncBatchNorm": "torch.nn.BatchNorm2d",
     "torch.autograd.Variable": "torch.tensor",
@@ -75,7 +74,7 @@ TRANSPARENT = {
     "torch._dynamo.disable",
 }
 # Calls that call their first argument with the rest, apart from keywords of their own.
-CALLS_THROUGH = {"torch.utils.checkpoint.checkpoint", "torch.utils.checkpoint.checkpoint_sequential"}
+CALLS_THROUGH = {"torch.utils.checkpoint.checkpoint"}
 CALL_THROUGH_KEYWORDS = {"use_reentrant", "preserve_rng_state", "determinism_check", "debug", "context_fn"}
 
 # Contexts that change nothing here; those in the second set also stop the gradient of what they assign.
@@ -167,13 +166,22 @@ REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("urllib", "R06"),
 )
 
+# Builtins that emitted code may use.
+ALLOWED_BUILTINS = frozenset(
+    """abs all any bool bytes callable complex dict divmod enumerate filter float format frozenset hasattr getattr setattr hash
+    id int isinstance issubclass iter len list map max min next object pow print property range repr reversed round set
+    slice sorted staticmethod classmethod str sum super tuple type zip NotImplemented NotImplementedError Ellipsis True False
+    None __name__ Exception ValueError TypeError KeyError IndexError RuntimeError AttributeError AssertionError
+    ImportError StopIteration ArithmeticError ZeroDivisionError OverflowError Warning UserWarning DeprecationWarning
+    FutureWarning LookupError""".split()
+)
+
 # Modules that emitted code may import, with the names it may take from them (None: all public ones).
 LIBRARIES: dict[str, frozenset[str] | None] = {
     "math": None,
     "functools": frozenset("partial partialmethod reduce wraps lru_cache cache cached_property".split()),
     "itertools": None,
     "typing": None,
-    "typing_extensions": None,
     "collections": frozenset("OrderedDict defaultdict namedtuple deque Counter ChainMap abc".split()),
     "collections.abc": None,
     "dataclasses": frozenset("dataclass field fields asdict astuple replace is_dataclass MISSING".split()),
@@ -191,9 +199,6 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
         zeros_like""".split()
     ),
 }
-_LIBRARY_NAMES_ELSEWHERE = {"typing_extensions": "typing", "collections.abc": "collections.abc"}
-
-
 @dataclass(frozen=True)
 class Spelling:
     """How a foreign name is written in emitted code: `expression` uses `imported`, a runtime or library module."""
@@ -254,15 +259,24 @@ def spell_torch(name: str) -> Spelling | Unsupported:
     return Unsupported(refusal_code(name), name)
 
 
+@functools.cache
+def library_names(module: str) -> frozenset[str]:
+    """Names that emitted code may take from a module of LIBRARIES: those listed, or all that the module declares."""
+    listed = LIBRARIES[module]
+    if listed is not None:
+        return listed
+    loaded = importlib.import_module(module)
+    # Without __all__ a module of C has only names of its own; one of Python also has what it imports.
+    return frozenset(name for name in getattr(loaded, "__all__", dir(loaded)) if not name.startswith("_"))
+
+
 def spell_library(name: str) -> Spelling | Unsupported:
     """The spelling of a name of the standard library, NumPy or einops, if the allow-list has it."""
     for module in sorted(LIBRARIES, key=len, reverse=True):
         if name == module:
             return Spelling(module, module)
         if name.startswith(module + "."):
-            first = name[len(module) + 1 :].split(".")[0]
-            allowed = LIBRARIES[module]
-            if not first.startswith("_") and (allowed is None or first in allowed):
+            if name[len(module) + 1 :].split(".")[0] in library_names(module):
                 return Spelling(name, module)
     return Unsupported(refusal_code(name), name)
 

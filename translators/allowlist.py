@@ -1,0 +1,185 @@
+"""What emitted code may hold: the check on its final syntax tree, run again before any of it is executed.
+
+A filter for sane candidates, not a wall: translated code runs in worker processes.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import symtable
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from translators.rewriting import names
+
+_RUNTIME = "translators.runtime"
+_SUPPORT = frozenset("refuse unsupported refuse_alias look_up set_item get_item".split())
+_DUNDER_ATTRIBUTES = frozenset("__init__ __call__ __name__".split())
+_DUNDER_METHODS = frozenset(
+    """__init__ __call__ __len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __contains__ __repr__ __str__ __eq__
+    __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__ __enter__ __exit__ __post_init__ __add__ __sub__ __mul__ __radd__
+    __rsub__ __rmul__ __truediv__ __floordiv__ __mod__ __pow__ __neg__ __matmul__ __iadd__ __int__ __float__ __index__
+    __getattr__ __new__ __copy__ __deepcopy__ __reversed__ __format__""".split()
+)
+# Ways from an object to frames, code and class hierarchies.
+_FORBIDDEN_ATTRIBUTES = re.compile(r"(gi|cr|ag|tb|co)_\w+|f_(back|globals|locals|builtins|code)|func_\w+|mro")
+_DECORATORS = frozenset(
+    """staticmethod classmethod property functools.wraps functools.lru_cache functools.cache functools.cached_property
+    functools.partial dataclasses.dataclass enum.unique""".split()
+)
+_STATEMENTS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.FunctionDef, ast.ClassDef)
+_STATEMENTS += (ast.If, ast.For, ast.Expr, ast.Pass)  # of constants that are completed after their definition
+_FORBIDDEN_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.Global)
+_FORMAT_FIELD = re.compile(r"\{[^{}]*__")
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that the allow-list has not, and where."""
+
+    line: int
+    message: str
+
+
+def check_allowed(text: str) -> tuple[Violation, ...]:
+    """What in `text` is outside the allow-list, by line; empty when it may be executed."""
+    for line, content in enumerate(text.split("\n"), 1):
+        if any(unicodedata.category(c) in ("Cf", "Cc", "Co", "Cs") and c != "\t" for c in content if not " " <= c <= "~"):
+            return (Violation(line, "control or formatting character"),)
+    try:
+        tree = ast.parse(text)
+        table = symtable.symtable(text, "<emitted>", "exec")
+        found = [*_Checker(tree).violations(), *_unknown_names(table, tree)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return (Violation(getattr(error, "lineno", None) or 1, f"not parsable: {type(error).__name__}"),)
+    return tuple(sorted(set(found), key=lambda violation: (violation.line, violation.message)))
+
+
+class _Checker:
+    def __init__(self, tree: ast.Module):
+        self.tree = tree
+        self.modules: dict[str, str] = {}  # local name -> module it is
+        self.imported: dict[str, str] = {}  # local name -> dotted name of what was taken from a module
+
+    def violations(self) -> Iterator[Violation]:
+        docstrings = _docstrings(self.tree)
+        for statement in self.tree.body:
+            if not isinstance(statement, _STATEMENTS):
+                yield Violation(statement.lineno, f"{type(statement).__name__} at module level")
+        called = {id(node.func) for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield from self._import(node)
+        for node in ast.walk(self.tree):
+            match node:
+                case _ if isinstance(node, _FORBIDDEN_NODES):
+                    yield Violation(node.lineno, f"{type(node).__name__} is not allowed")
+                case ast.Attribute(attr=attribute):
+                    yield from self._attribute(node, attribute)
+                case ast.Name(id=name):
+                    if name.startswith("__") and name not in ("__name__", "__all__"):
+                        yield Violation(node.lineno, f"name {name}")
+                    elif name in ("getattr", "setattr") and id(node) not in called:
+                        yield Violation(node.lineno, f"{name} used as a value")
+                case ast.Call():
+                    yield from self._call(node)
+                case ast.FunctionDef(name=name):
+                    if name.startswith("__") and name not in _DUNDER_METHODS:
+                        yield Violation(node.lineno, f"method {name}")
+                    yield from self._decorators(node)
+                case ast.ClassDef(keywords=keywords):
+                    if keywords:
+                        yield Violation(node.lineno, "class keyword or metaclass")
+                    yield from self._decorators(node)
+                case ast.Constant(value=str(value)):
+                    if id(node) not in docstrings and _FORMAT_FIELD.search(value):
+                        yield Violation(node.lineno, "format field with a private attribute")
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[Violation]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name not in names.LIBRARIES:
+                    yield Violation(node.lineno, f"import of {alias.name}")
+                self.modules[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+            return
+        module = node.module or ""
+        for alias in node.names:
+            local = alias.asname or alias.name
+            if alias.name == "*" or alias.name.startswith("__"):
+                yield Violation(node.lineno, f"import of {alias.name} from {module}")
+            elif node.level:
+                continue
+            elif module == _RUNTIME and alias.name in names.RUNTIME_ALIASES:
+                self.modules[local] = f"{_RUNTIME}.{alias.name}"
+            elif module == f"{_RUNTIME}.support" and alias.name in _SUPPORT:
+                self.imported[local] = f"{module}.{alias.name}"
+            elif module in names.LIBRARIES and alias.name in names.library_names(module):
+                self.imported[local] = f"{module}.{alias.name}"
+            else:
+                yield Violation(node.lineno, f"import of {alias.name} from {module or '.'}")
+
+    def _attribute(self, node: ast.Attribute, attribute: str) -> Iterator[Violation]:
+        if attribute.startswith("__") and attribute not in _DUNDER_ATTRIBUTES:
+            yield Violation(node.lineno, f"attribute {attribute}")
+        elif _FORBIDDEN_ATTRIBUTES.fullmatch(attribute):
+            yield Violation(node.lineno, f"attribute {attribute}")
+        elif isinstance(node.value, ast.Name) and node.value.id in self.modules:
+            module = self.modules[node.value.id]
+            if module.startswith(_RUNTIME):
+                known = names.runtime_names(module.rpartition(".")[2])
+            else:
+                known = names.library_names(module) if module in names.LIBRARIES else frozenset()
+            if attribute not in known:
+                yield Violation(node.lineno, f"{module}.{attribute}")
+        elif not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name) and node.value.id in self.imported:
+            yield Violation(node.lineno, f"assignment to an attribute of {node.value.id}")
+
+    def _call(self, node: ast.Call) -> Iterator[Violation]:
+        if not isinstance(node.func, ast.Name):
+            return
+        if node.func.id in ("getattr", "setattr", "hasattr"):
+            if len(node.args) < 2 or any(isinstance(argument, ast.Starred) for argument in node.args) or node.keywords:
+                yield Violation(node.lineno, f"{node.func.id} with unusual arguments")
+            elif node.func.id != "hasattr" or isinstance(node.args[1], ast.Constant):
+                name = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
+                if not isinstance(name, str) or name.startswith("__") or _FORBIDDEN_ATTRIBUTES.fullmatch(name):
+                    yield Violation(node.lineno, f"{node.func.id} with a name that is not a plain constant")
+        elif node.func.id == "type" and len(node.args) + len(node.keywords) != 1:
+            yield Violation(node.lineno, "class made by type()")
+
+    def _decorators(self, node: ast.FunctionDef | ast.ClassDef) -> Iterator[Violation]:
+        for decorator in node.decorator_list:
+            expression = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if isinstance(expression, ast.Attribute) and expression.attr in ("setter", "getter"):
+                continue
+            name = ast.unparse(expression)
+            first, dot, rest = name.partition(".")
+            if self.imported.get(first, self.modules.get(first, first)) + dot + rest not in _DECORATORS:
+                yield Violation(node.lineno, f"decorator {name}")
+
+
+def _unknown_names(table: symtable.SymbolTable, tree: ast.Module) -> Iterator[Violation]:
+    """Names that are bound nowhere in the file and are no allowed builtin."""
+    bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    bound |= {child.get_name() for child in table.get_children()}
+    lines = {node.id: node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for scope in _scopes(table):
+        for symbol in scope.get_symbols():
+            name = symbol.get_name()
+            free = symbol.is_global() if scope is not table else name not in bound
+            if symbol.is_referenced() and free and name not in bound and name not in names.ALLOWED_BUILTINS:
+                kind = "builtin" if hasattr(builtins, name) else "unresolved name"
+                yield Violation(lines.get(name, 1), f"{kind} {name}")
+
+
+def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _scopes(child)
+
+
+def _docstrings(tree: ast.Module) -> set[int]:
+    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}

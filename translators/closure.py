@@ -1,0 +1,152 @@
+"""What a class needs, and whether something that it always reaches is refused."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from translators.class_graph import Class, ClassGraph
+from translators.diagnostics import Refusal
+from translators.index import Index, Unit
+from translators.rewriting.rewriter import Rewriter
+
+# Methods that serve pickling, printing or PyTorch's own machinery.
+_NEVER_KEPT = frozenset(
+    """__setstate__ __getstate__ __reduce__ __reduce_ex__ __del__ __dir__ __repr__ __str__ extra_repr _load_from_state_dict
+    _save_to_state_dict state_dict load_state_dict __init_subclass__ __class_getitem__ __setattr__ __getattribute__
+    __delattr__ __set_name__ __prepare__ __instancecheck__ __subclasscheck__ half cuda""".split()
+)
+
+
+def names_in_use(index: Index, classes: ClassGraph) -> frozenset[str]:
+    """Names of methods that construction or forward of some module class may call, by spelling alone."""
+    bodies: dict[str, list[ast.AST]] = {}
+    start: list[ast.AST] = []
+    for cls in classes.classes.values():
+        plain = [node for node in cls.node.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        bodies.setdefault(cls.unit.name, []).extend(plain)
+        for name, method in cls.methods.items():
+            is_start = name in ("__init__", "forward") or (name.startswith("__") and name.endswith("__"))
+            (start if is_start else bodies.setdefault(name, [])).append(method)
+    for module in index.modules.values():
+        for unit in module.units:
+            if unit.kind != "class":
+                for name in unit.names:
+                    bodies.setdefault(name, []).append(unit.node)
+    used: set[str] = set()
+    queue = start
+    while queue:
+        for name in _identifiers(queue.pop()):
+            if name not in used:
+                used.add(name)
+                queue.extend(bodies.get(name, ()))
+    return frozenset(used - _NEVER_KEPT) | {"__init__", "forward"}
+
+
+def keeps(used: frozenset[str], name: str) -> bool:
+    """Whether a method is emitted."""
+    return name in used or (name.startswith("__") and name.endswith("__") and name not in _NEVER_KEPT)
+
+
+def _identifiers(node: ast.AST) -> Iterable[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.alias):
+            yield part.name.rpartition(".")[2]
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            yield part.value
+
+
+class Closures:
+    """Reachability over rewritten units."""
+
+    def __init__(self, rewriter: Rewriter, classes: ClassGraph):
+        self.rewriter = rewriter
+        self.classes = classes
+
+    def failure(self, unit: Unit) -> Refusal | None:
+        """Why a unit cannot be emitted: for a class, its own reasons and those of its ancestors."""
+        cls = self.classes.classes.get(unit)
+        if cls is None:
+            return self.rewriter.rewrite(unit).failure
+        found = self.classes.failure(cls)
+        ancestors = (self.rewriter.rewrite(ancestor.unit).failure for ancestor in self.classes.lineage(cls))
+        return found or next((failure for failure in ancestors if failure is not None), None)
+
+    def units(self, roots: Iterable[Unit]) -> set[Unit]:
+        """Everything that the roots refer to, directly or not; nothing behind a unit that cannot be emitted."""
+        found: set[Unit] = set()
+        queue = list(roots)
+        while queue:
+            unit = queue.pop()
+            if unit in found:
+                continue
+            found.add(unit)
+            if self.failure(unit) is None:
+                queue += self.rewriter.rewrite(unit).references
+        return found
+
+    def refusal(self, cls: Class) -> Refusal | None:
+        """The first refusal that every construction or every forward of the class reaches, if any."""
+        failure = self.failure(cls.unit)
+        if failure is not None:
+            return failure
+        seen: set[tuple[Unit, Unit, str]] = set()
+        for method in ("__init__", "forward"):
+            found = self._walk_method(cls, cls, method, seen)
+            if found is not None:
+                return found
+        return None
+
+    def _walk_method(
+        self, cls: Class, owner: Class, name: str, seen: set[tuple[Unit, Unit, str]], above: bool = False
+    ) -> Refusal | None:
+        """Follow method `name` of an instance of `cls`, looked up from `owner` (above it for super())."""
+        definition = self.classes.method(owner, name, skip_own=above)
+        if definition is None:
+            return None
+        return self._walk(cls, definition[0], name, seen)
+
+    def _walk(self, cls: Class | None, owner: Class, name: str, seen: set[tuple[Unit, Unit, str]]) -> Refusal | None:
+        key = (cls.unit if cls else owner.unit, owner.unit, name)
+        if key in seen:
+            return None
+        seen.add(key)
+        return self._follow(owner.unit, name, cls, owner, seen)
+
+    def _follow(
+        self, unit: Unit, name: str, cls: Class | None, owner: Class | None, seen: set[tuple[Unit, Unit, str]]
+    ) -> Refusal | None:
+        facts = self.rewriter.rewrite(unit).facts.get(name)
+        if facts is None:
+            return None
+        if facts.refusals:
+            return facts.refusals[0]
+        for kind, target in facts.calls:
+            found = None
+            if kind == "self" and cls is not None:
+                found = self._walk_method(cls, cls, str(target), seen)
+            elif kind == "super" and cls is not None and owner is not None:
+                found = self._walk_method(cls, owner, str(target), seen, above=True)
+            elif kind == "unit":
+                found = self._walk_unit(target, seen)
+            if found is not None:
+                return found
+        return None
+
+    def _walk_unit(self, target: object, seen: set[tuple[Unit, Unit, str]]) -> Refusal | None:
+        unit, rest = target  # type: ignore[misc]
+        called = self.classes.classes.get(unit)
+        if called is not None:
+            name = "__init__" if not rest else rest[0] if len(rest) == 1 else ""
+            return self._walk_method(called, called, name, seen)
+        if rest or (unit, unit, "") in seen:
+            return None
+        seen.add((unit, unit, ""))
+        failure = self.failure(unit)
+        return failure or self._follow(unit, "", None, None, seen)
+
+

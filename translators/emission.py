@@ -1,0 +1,178 @@
+"""Emitted files: each source module once, and one class with all it needs in a single standalone file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from translators.closure import Closures
+from translators.index import Module, Unit
+from translators.rewriting.refusals import call_text
+from translators.rewriting.unit import Rewritten
+
+_RUNTIME = "translators.runtime."
+_SUPPORT = "translators.runtime.support."
+
+
+def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
+    """Path -> text of every module that has one of `units`."""
+    by_module: dict[Module, list[Unit]] = {}
+    for unit in sorted(units, key=lambda unit: (unit.module.file.path, unit.order)):
+        by_module.setdefault(unit.module, []).append(unit)
+    needs = {module: _needs(module, found, closures) for module, found in by_module.items()}
+    circles = _circles({module: {unit.module for unit, _ in need.values()} for module, need in needs.items()})
+    return {module.file.path: _emit(module, found, needs[module], circles, closures) for module, found in by_module.items()}
+
+
+def _needs(module: Module, units: list[Unit], closures: Closures) -> dict[str, tuple[Unit, str]]:
+    """Local name -> (unit of another module, its name there), for what the emitted units use."""
+    return {
+        local: target
+        for unit in units
+        if closures.failure(unit) is None
+        for local, target in closures.rewriter.rewrite(unit).imports.items()
+        if target[0].module is not module
+    }
+
+
+def _emit(
+    module: Module,
+    units: list[Unit],
+    needs: Mapping[str, tuple[Unit, str]],
+    circles: Mapping[Module, int],
+    closures: Closures,
+) -> str:
+    rewritten = {unit: closures.rewriter.rewrite(unit) for unit in units}
+    eager = {needed for unit in units for needed in rewritten[unit].eager}
+    top: dict[str, list[str]] = {}
+    bottom: dict[str, list[str]] = {}
+    for local, (unit, name) in needs.items():
+        # Modules that need each other when running only: the import waits until this one is complete.
+        late = circles[unit.module] == circles[module] and unit not in eager
+        spelled = name if name == local else f"{name} as {local}"
+        (bottom if late else top).setdefault(_relative(module, unit.module), []).append(spelled)
+    namespaces: dict[str, str] = {}
+    texts = []
+    for unit in units:
+        text, used = _text(unit, rewritten[unit], closures)
+        texts.append((unit, text))
+        namespaces.update(used)
+    parts = [_header(module, units), _foreign_imports(namespaces) + _source_imports(top), *_joined(texts)]
+    if bottom:
+        parts.append(_source_imports(bottom, "  # noqa: E402"))
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip("\n")) + "\n"
+
+
+def _joined(texts: list[tuple[Unit, str]]) -> list[str]:
+    """Definitions stand two empty lines apart, constants that follow each other one line apart at most."""
+    parts: list[str] = []
+    previous = ""
+    for unit, text in texts:
+        spaced = unit.kind in ("class", "function") or previous in ("class", "function", "")
+        if spaced or not parts:
+            parts.append(("\n" if parts else "") + text)
+        else:
+            parts[-1] += "\n" + text
+        previous = unit.kind
+    return ["\n" + part.lstrip("\n") if i else part for i, part in enumerate(parts)]
+
+
+def _text(unit: Unit, rewritten: Rewritten, closures: Closures) -> tuple[str, dict[str, str]]:
+    failure = closures.failure(unit)
+    if failure is None:
+        return rewritten.text, rewritten.namespaces
+    stand_ins = [f"{name} = {call_text(failure, 'unsupported')}" for name in unit.names]
+    return "\n".join(stand_ins), {"unsupported": f"{_SUPPORT}unsupported"}
+
+
+def _header(module: Module, units: list[Unit]) -> str:
+    source = module.source
+    origin = " ".join(part for part in (source.name, source.version) if part)
+    lines = f"lines {min(u.first_line for u in units)}-{max(u.last_line for u in units)}"
+    licence = f", licence {source.licence}" if source.licence else ""
+    return (
+        f'"""Translated from {_plain(origin)}, {_plain(module.file.path)}, {lines}{_plain(licence)}.\n\n'
+        f'Source sha256 {module.file.sha256}.\n"""\n'
+    )
+
+
+def _plain(text: str) -> str:
+    return re.sub(r'[^ -~]|[\\"]', "", text)
+
+
+def _foreign_imports(namespaces: Mapping[str, str]) -> str:
+    """Imports of the standard library, NumPy, einops and the runtime, sorted."""
+    plain: list[str] = []
+    grouped: dict[str, list[str]] = {}
+    for local, target in sorted(namespaces.items()):
+        module, _, name = target.rpartition(".")
+        if target.startswith(_SUPPORT):
+            grouped.setdefault(_SUPPORT[:-1], []).append(name)
+        elif target.startswith(_RUNTIME):
+            grouped.setdefault(_RUNTIME[:-1], []).append(name if name == local else f"{name} as {local}")
+        elif module:
+            grouped.setdefault(module, []).append(name if name == local else f"{name} as {local}")
+        else:
+            plain.append(f"import {target}" if target == local else f"import {target} as {local}")
+    blocks: list[list[str]] = [[], [], []]
+    for line in plain:
+        blocks[1 if line.split()[1] in ("numpy", "einops") else 0].append(line)
+    for module, found in sorted(grouped.items()):
+        rank = 2 if module.startswith("translators") else 1 if module in ("numpy", "einops") else 0
+        blocks[rank].append(f"from {module} import {', '.join(sorted(found))}")
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _source_imports(grouped: Mapping[str, list[str]], comment: str = "") -> str:
+    lines = []
+    for module, found in sorted(grouped.items()):
+        line = f"from {module} import {', '.join(sorted(set(found)))}"
+        if len(line) > 120:
+            line = f"from {module} import (\n    " + ",\n    ".join(sorted(set(found))) + ",\n)"
+        lines.append(line.replace("\n", comment + "\n", 1) if "\n" in line else line + comment)
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _relative(importer: Module, target: Module) -> str:
+    """The relative spelling of `target` in `importer`."""
+    here = importer.package.split(".") if importer.package else []
+    there = target.name.split(".")
+    shared = 0
+    while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+        shared += 1
+    if shared == len(there):
+        return "." * (len(here) - shared + 1)
+    return "." * (len(here) - shared + 1) + ".".join(there[shared:])
+
+
+def _circles(graph: Mapping[Module, set[Module]]) -> dict[Module, int]:
+    """The number of the strongly connected component of each module (Tarjan, without recursion)."""
+    number: dict[Module, int] = {}
+    low: dict[Module, int] = {}
+    component: dict[Module, int] = {}
+    stack: list[Module] = []
+    for root in graph:
+        work = [(root, iter(sorted(graph[root], key=lambda m: m.name)))] if root not in number else []
+        if work:
+            number[root] = low[root] = len(number)
+            stack.append(root)
+        while work:
+            module, successors = work[-1]
+            for successor in successors:
+                if successor not in graph:
+                    continue
+                if successor not in number:
+                    number[successor] = low[successor] = len(number)
+                    stack.append(successor)
+                    work.append((successor, iter(sorted(graph[successor], key=lambda m: m.name))))
+                    break
+                if successor not in component:
+                    low[module] = min(low[module], number[successor])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[module])
+                if low[module] == number[module]:
+                    while module not in component:
+                        component[stack.pop()] = number[module]
+    return component

@@ -1,0 +1,239 @@
+"""Which names of a function see a write into one of them: forward over its statements in textual order."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from translators.environment import dotted
+from translators.rewriting import methods
+from translators.rewriting.scopes import FunctionNode, bound_names
+
+SAME, VIEW = "same", "view"
+_SAME_METHODS = frozenset("contiguous to type type_as float half double cuda cpu requires_grad_ data".split())
+
+
+@dataclass
+class _Event:
+    time: int
+    depth: tuple[int, ...]  # the branches that enclose it
+    kind: str  # 'read' or 'bind'
+    name: str
+
+
+@dataclass
+class Aliases:
+    """`at[statement, name]` maps the other names that share memory with `name` before `statement` to 'same' or 'view'."""
+
+    at: dict[tuple[ast.stmt, str], dict[str, str]] = field(default_factory=dict)
+    events: list[_Event] = field(default_factory=list)
+    times: dict[ast.stmt, _Event] = field(default_factory=dict)
+    loops: list[tuple[int, int]] = field(default_factory=list)
+
+    def seen_by(self, statement: ast.stmt, name: str) -> dict[str, str]:
+        """Names that are read after `statement` and share memory with `name`, with how."""
+        others = self.at.get((statement, name), {})
+        return {other: how for other, how in others.items() if self._read_later(statement, other)}
+
+    def read_later(self, statement: ast.stmt, name: str) -> bool:
+        return self._read_later(statement, name)
+
+    def _read_later(self, statement: ast.stmt, name: str) -> bool:
+        if "." in name:  # an attribute of self outlives the function
+            return True
+        here = self.times.get(statement)
+        if here is None:
+            return True
+        if self._live_after(name, here.time, here.depth, 10**9):
+            return True
+        for first, last in self.loops:
+            if first <= here.time <= last and self._live_after(name, first - 1, here.depth, here.time):
+                return True
+        return False
+
+    def _live_after(self, name: str, start: int, depth: tuple[int, ...], stop: int) -> bool:
+        """Whether the value of `name` after time `start` may be read up to `stop` before it is bound again."""
+        for event in self.events:
+            if event.name == name and start < event.time <= stop:
+                if event.kind == "read":
+                    return True
+                if event.depth == depth[: len(event.depth)]:  # bound on every way that leads on from here
+                    return False
+        return False
+
+
+def analyse(function: FunctionNode) -> Aliases:
+    """The aliases of a function's local names and attributes."""
+    walker = _Walker()
+    walker.block(function.body, ())
+    walker.relate(function)
+    return walker.aliases
+
+
+class _Walker:
+    def __init__(self) -> None:
+        self.aliases = Aliases()
+        self.clock = 0
+        self.branches = 0
+        self.bindings: list[tuple[ast.stmt, bool, list[tuple[ast.expr, ast.expr]]]] = []
+
+    def block(self, statements: list[ast.stmt], depth: tuple[int, ...]) -> None:
+        for statement in statements:
+            self.statement(statement, depth)
+
+    def statement(self, statement: ast.stmt, depth: tuple[int, ...]) -> None:
+        self.clock += 1
+        started = self.clock
+        self.aliases.times[statement] = _Event(self.clock, depth, "", "")
+        match statement:
+            case ast.If(test=test, body=body, orelse=orelse):
+                self.reads(test, depth)
+                self.branch(body, depth)
+                self.branch(orelse, depth)
+            case ast.For(target=target, iter=iterable, body=body, orelse=orelse):
+                self.reads(iterable, depth)
+                self.clock += 1
+                self.binds(statement, [(target, iterable)], (*depth, self.fresh()))
+                first = self.clock
+                self.branch(body, depth)
+                self.aliases.loops.append((first, self.clock))
+                self.branch(orelse, depth)
+            case ast.While(test=test, body=body, orelse=orelse):
+                self.reads(test, depth)
+                self.branch(body, depth)
+                self.aliases.loops.append((started, self.clock))
+                self.branch(orelse, depth)
+            case ast.With(items=items, body=body):
+                for item in items:
+                    self.reads(item.context_expr, depth)
+                self.block(body, depth)
+            case ast.Try():
+                for part in (statement.body, *(h.body for h in statement.handlers), statement.orelse, statement.finalbody):
+                    self.branch(part, depth)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                for node in ast.walk(statement):  # a closure may read at any later time
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                        self.aliases.events.append(_Event(10**8, depth, "read", node.id))
+            case ast.Assign(targets=targets, value=value):
+                self.reads(value, depth)
+                for target in targets:
+                    if not isinstance(target, ast.Name):
+                        self.reads(target, depth)
+                self.binds(statement, [(target, value) for target in targets], depth)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self.reads(value, depth)
+                self.binds(statement, [(target, value)], depth)
+            case _:
+                self.reads(statement, depth)
+
+    def fresh(self) -> int:
+        self.branches += 1
+        return self.branches
+
+    def branch(self, statements: list[ast.stmt], depth: tuple[int, ...]) -> None:
+        self.block(statements, (*depth, self.fresh()))
+
+    def reads(self, node: ast.AST, depth: tuple[int, ...]) -> None:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+                self.aliases.events.append(_Event(self.clock, depth, "read", part.id))
+
+    def binds(self, statement: ast.stmt, pairs: list[tuple[ast.expr, ast.expr]], depth: tuple[int, ...]) -> None:
+        flat = [pair for target, value in pairs for pair in _flatten(target, value)]
+        self.bindings.append((statement, bool(depth), flat))
+        for target, _ in flat:
+            if isinstance(target, ast.Name):
+                self.aliases.events.append(_Event(self.clock, depth, "bind", target.id))
+
+    def relate(self, function: FunctionNode) -> None:
+        """Fill `at`: two rounds, so that what a loop's end binds is known at its start."""
+        groups: dict[str, dict[str, str]] = {}
+        local = bound_names(function)
+        bound = {id(statement): (conditional, pairs) for statement, conditional, pairs in self.bindings}
+        for _ in range(2 if self.aliases.loops else 1):
+            for statement in self.aliases.times:
+                for name, others in groups.items():
+                    if others:
+                        self.aliases.at.setdefault((statement, name), {}).update(others)
+                conditional, pairs = bound.get(id(statement), (False, []))
+                for target, value in pairs:
+                    if isinstance(target, ast.Name):
+                        _bind(groups, target.id, _roots(value, local), conditional)
+
+
+def _flatten(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    if not isinstance(target, ast.Tuple | ast.List):
+        return [(target.value if isinstance(target, ast.Starred) else target, value)]
+    if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+        values = value.elts
+    else:
+        values = [ast.Subscript(value=value, slice=ast.Constant(0), ctx=ast.Load())] * len(target.elts)
+    return [pair for part, whole in zip(target.elts, values, strict=True) for pair in _flatten(part, whole)]
+
+
+def _bind(groups: dict[str, dict[str, str]], name: str, roots: dict[str, str], conditional: bool) -> None:
+    found: dict[str, str] = {}
+    for root, how in roots.items():
+        if root == name:
+            found.update(groups.get(name, {}))
+            continue
+        found[root] = how
+        for other, further in groups.get(root, {}).items():
+            if other != name:
+                found.setdefault(other, SAME if how == further == SAME else VIEW)
+    if not conditional and name not in roots:
+        for others in groups.values():
+            others.pop(name, None)
+        groups[name] = {}
+    groups.setdefault(name, {}).update(found)
+    for other, how in found.items():
+        groups.setdefault(other, {})[name] = how
+
+
+def _roots(value: ast.expr, local: set[str]) -> dict[str, str]:
+    """Names that an expression's value may share memory with."""
+    match value:
+        case ast.Name(id=name):
+            return {name: SAME}
+        case ast.Attribute(value=inner, attr=attribute):
+            name = dotted(value)
+            if name is not None and name.count(".") == 1 and name.startswith("self."):
+                return {name: SAME}
+            return _views(inner, local, attribute == "data") if attribute in ("T", "mT", "data", "real", "imag") else {}
+        case ast.Subscript(value=inner):
+            return _views(inner, local)
+        case ast.Call(func=ast.Attribute(value=receiver, attr=method), args=arguments):
+            in_place = method.endswith("_") and not method.endswith("__")
+            if method in ("zip", "enumerate"):
+                return {}
+            if in_place or method in methods.VIEWS:
+                module = dotted(receiver)
+                if module is not None and module.split(".")[0] not in local:  # torch.flatten(x), F.relu_(x)
+                    return _views(arguments[0], local, in_place) if arguments else {}
+                return _views(receiver, local, in_place or method in _SAME_METHODS)
+            return _written(value, local)
+        case ast.Call(func=ast.Name(id="zip" | "enumerate" | "reversed" | "list" | "tuple"), args=arguments):
+            return {name: VIEW for argument in arguments for name in _roots(argument, local)}
+        case ast.Call():
+            return _written(value, local)
+        case ast.IfExp(body=body, orelse=orelse):
+            return {**_roots(body, local), **_roots(orelse, local)}
+        case ast.BoolOp(values=values):
+            return {name: how for part in values for name, how in _roots(part, local).items()}
+        case ast.NamedExpr(value=inner):
+            return _roots(inner, local)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return {name: VIEW for element in elements for name in _roots(element, local)}
+    return {}
+
+
+def _views(value: ast.expr, local: set[str], same: bool = False) -> dict[str, str]:
+    roots = _roots(value, local)
+    return roots if same else dict.fromkeys(roots, VIEW)
+
+
+def _written(call: ast.Call, local: set[str]) -> dict[str, str]:
+    """`F.relu(x, inplace=True)` is x."""
+    in_place = any(k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value for k in call.keywords)
+    return _roots(call.args[0], local) if in_place and call.args else {}
+

@@ -1,0 +1,182 @@
+"""Branches, contexts and conditional expressions whose answer depends on the surroundings only."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+import libcst as cst
+
+from translators import environment
+from translators.environment import UNKNOWN, Foreign
+from translators.rewriting import names
+from translators.rewriting.context import dotted_name
+from translators.rewriting.state import State
+
+Statements = Sequence[cst.BaseStatement | cst.BaseSmallStatement]
+
+
+class Folding(State):
+    """Rewrites `cst.If`, `cst.IfExp` and `cst.With`; marks what may be skipped at run time."""
+
+    def visit_If(self, node: cst.If) -> bool:
+        return self._answer(self.pairs[node].test) is UNKNOWN  # type: ignore[attr-defined]
+
+    def leave_If(self, original_node: cst.If, updated_node: cst.If) -> Any:
+        statement = self.pairs[original_node]
+        assert isinstance(statement, ast.If)
+        answer = self._answer(statement.test)
+        if answer is UNKNOWN:
+            if any(isinstance(node, ast.Return | ast.Break | ast.Continue) for node in ast.walk(statement)):
+                self.leave_early()
+            return updated_node
+        chosen: list[Any] = []
+        if answer:
+            chosen = self.visited(original_node.body)
+        elif isinstance(original_node.orelse, cst.If):
+            result = original_node.orelse.visit(self)
+            if isinstance(result, cst.Else):
+                chosen = list(result.body.body)
+            elif isinstance(result, cst.FlattenSentinel):
+                chosen = list(result)
+            else:
+                chosen = [result] if isinstance(result, cst.If) else []
+        elif original_node.orelse is not None:
+            chosen = self.visited(original_node.orelse.body)
+        if self._is_elif(original_node):
+            # An elif cannot be replaced by statements: it becomes an else around them.
+            return cst.Else(cst.IndentedBlock(chosen)) if chosen else cst.RemoveFromParent()
+        return cst.FlattenSentinel(chosen) if chosen else cst.RemoveFromParent()
+
+    def visited(self, block: cst.BaseSuite) -> list[Any]:
+        """The statements of a block, each visited."""
+        result = block.visit(self)
+        if isinstance(result, cst.SimpleStatementSuite):
+            return [cst.SimpleStatementLine(result.body)] if result.body else []
+        assert isinstance(result, cst.IndentedBlock)
+        return list(result.body)
+
+    def leave_early(self) -> None:
+        """What follows in this function may never run."""
+        for scope in reversed(self.scopes):
+            if scope.function is not None:
+                scope.leaves_early += 1
+                self.conditional += 1
+                return
+
+    def _is_elif(self, node: cst.If) -> bool:
+        statement = self.pairs[node]
+        enclosing = self.statements[-2] if len(self.statements) > 1 else None
+        return isinstance(enclosing, ast.If) and enclosing.orelse == [statement] and self._line(statement).startswith("elif")
+
+    def _line(self, statement: ast.stmt) -> str:
+        return self.module.lines[statement.lineno - 1][statement.col_offset :]
+
+    def _answer(self, test: ast.expr) -> Any:
+        """True or False when the test depends on the surroundings only, else UNKNOWN."""
+        value = environment.evaluate(test, self._look_up)
+        return UNKNOWN if value is UNKNOWN or isinstance(value, Foreign) else bool(value)
+
+    def _look_up(self, name: str) -> Any:
+        resolved = self.resolve(name)
+        if resolved.symbol is None:
+            return UNKNOWN
+        if resolved.symbol.kind in ("foreign", "builtin"):
+            return Foreign(resolved.symbol.name)
+        return self.surroundings.index.lookup(self.module)(name)
+
+    def visit_IfExp(self, node: cst.IfExp) -> bool:
+        text = cst.Module([]).code_for_node(node.test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
+        answer = self._answer(ast.parse(text, mode="eval").body)
+        if answer is UNKNOWN:
+            return True
+        chosen = (node.body if answer else node.orelse).visit(self)
+        assert isinstance(chosen, cst.BaseExpression)
+        self.replaced[node] = chosen
+        return False
+
+    def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:
+        return self.replaced.pop(original_node, updated_node)
+
+    def visit_With(self, node: cst.With) -> bool:
+        kinds = {self._context(item) for item in node.items}
+        if kinds <= {"neutral", "stops gradient"}:
+            body = self.visited(node.body)
+            if "stops gradient" in kinds and self.in_function:
+                body += [self._detached(name) for name in self._assigned(self.pairs[node])]
+            self.flattened[node] = body
+            return False
+        return True
+
+    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> Any:
+        if original_node not in self.flattened:
+            return updated_node
+        body = self.flattened.pop(original_node)
+        return cst.FlattenSentinel(body) if body else cst.RemoveFromParent()
+
+    def _context(self, item: cst.WithItem) -> str:
+        function = item.item.func if isinstance(item.item, cst.Call) else item.item
+        name = self.foreign(dotted_name(function))
+        if name in names.GRADIENT_STOPS or name == "torch.set_grad_enabled":
+            return "stops gradient"
+        return "neutral" if name in names.NEUTRAL_CONTEXTS else "other"
+
+    def _assigned(self, statement: ast.stmt) -> list[str]:
+        found = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        return sorted(set(found))
+
+    def _detached(self, name: str) -> cst.BaseStatement:
+        call = cst.Call(self.operation("detach"), [cst.Arg(cst.Name(name))])
+        return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], call)])
+
+    # Parts that may not run.
+    def visit_If_body(self, node: cst.If) -> None:
+        self.conditional += 1
+
+    def leave_If_body(self, node: cst.If) -> None:
+        self.conditional -= 1
+
+    def visit_If_orelse(self, node: cst.If) -> None:
+        self.conditional += 1
+
+    def leave_If_orelse(self, node: cst.If) -> None:
+        self.conditional -= 1
+
+    def visit_IfExp_body(self, node: cst.IfExp) -> None:
+        self.conditional += 1
+
+    def leave_IfExp_body(self, node: cst.IfExp) -> None:
+        self.conditional -= 1
+
+    def visit_IfExp_orelse(self, node: cst.IfExp) -> None:
+        self.conditional += 1
+
+    def leave_IfExp_orelse(self, node: cst.IfExp) -> None:
+        self.conditional -= 1
+
+    def visit_BooleanOperation_right(self, node: cst.BooleanOperation) -> None:
+        self.conditional += 1
+
+    def leave_BooleanOperation_right(self, node: cst.BooleanOperation) -> None:
+        self.conditional -= 1
+
+    def visit_For_body(self, node: cst.For) -> None:
+        self.conditional += 1
+
+    def leave_For_body(self, node: cst.For) -> None:
+        self.conditional -= 1
+
+    def visit_While_body(self, node: cst.While) -> None:
+        self.conditional += 1
+
+    def leave_While_body(self, node: cst.While) -> None:
+        self.conditional -= 1
+
+    def visit_Try(self, node: cst.Try) -> bool:
+        self.conditional += 1
+        return True
+
+    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
+        self.conditional -= 1
+        return updated_node

@@ -1,0 +1,278 @@
+"""Writes into tensors: methods that end in an underscore, `inplace=True`, item and augmented assignment."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+import libcst as cst
+
+from translators.rewriting import methods, names
+from translators.rewriting.aliases import SAME, Aliases, analyse
+from translators.rewriting.context import dotted_name
+from translators.rewriting.state import State
+
+# Functions that run at construction, where tensors are NumPy arrays and a write through a view reaches its base.
+_CONSTRUCTION = ("init", "reset_parameters", "__init__", "_weights")
+
+
+class InPlace(State):
+    """Rewrites `cst.Expr`, `cst.Assign`, `cst.AugAssign` and `cst.Subscript`; the calls among them through `Calls`."""
+
+    def prepare_in_place(self, node: cst.Call) -> None:
+        """Keep `x.data.add_(...)` a write into x."""
+        assert isinstance(node.func, cst.Attribute)
+        if methods.is_in_place(node.func.attr.value):
+            receiver: cst.BaseExpression = node.func.value
+            while isinstance(receiver, cst.Subscript):
+                receiver = receiver.value
+            self.stores.add(receiver)
+
+    def finish_in_place_method(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
+        """`call` is `ops.add_(x, ...)`: as an expression it also rebinds x; as a statement `leave_Expr` does."""
+        assert isinstance(original.func, cst.Attribute)
+        receiver = _without_data(original.func.value)
+        call = call.with_changes(args=[cst.Arg(_without_data(call.args[0].value)), *call.args[1:]])
+        if isinstance(receiver, cst.Name) and self._is_local(receiver.value) and not self._is_statement(original):
+            return self._rebinding(receiver.value, call)
+        if self._is_view(receiver) and not self._at_construction():
+            method = original.func.attr.value
+            return self.refuse("R05", f".{method}", f"torch.Tensor.{method}", "write into a view of another tensor")
+        return call
+
+    def finish_in_place_function(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
+        """`F.relu(x, inplace=True)`, `torch.relu_(x)` and `init.zeros_(x)` where x is read afterwards."""
+        name = self.foreign(dotted_name(original.func))
+        if not name.startswith("torch.") or not original.args or not _writes(name, original):
+            return call
+        target = original.args[0].value
+        if not isinstance(target, cst.Name) or not self._is_local(target.value) or self._is_statement(original):
+            return call
+        return self._rebinding(target.value, call)
+
+    def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> Any:
+        value = original_node.value
+        if not isinstance(value, cst.Call):
+            return updated_node
+        if self._is_silent(value):
+            return cst.RemoveFromParent()
+        target = self._written(value)
+        if target is None or not isinstance(updated_node.value, cst.Call):
+            return updated_node
+        target = _without_data(target)
+        if isinstance(target, cst.Name) and self._is_local(target.value):
+            return cst.FlattenSentinel([*self._guards(target.value), _assign(target.value, updated_node.value)])
+        if isinstance(target, cst.Subscript):
+            first = updated_node.value.args[0].value
+            if isinstance(first, cst.Subscript):
+                return self._set_item(original_node, target, first, updated_node.value)
+        return updated_node
+
+    def visit_Assign(self, node: cst.Assign) -> bool:
+        for target in node.targets:
+            self._store(target.target)
+        return not self._is_declaration(node)
+
+    def _is_declaration(self, node: cst.Assign) -> bool:
+        """`__constants__` and the like in a class body, meant for TorchScript."""
+        target = node.targets[0].target
+        in_class = bool(self.scopes) and self.scopes[-1].is_class
+        return in_class and isinstance(target, cst.Name) and target.value.startswith("__")
+
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> Any:
+        if self._is_declaration(original_node):
+            return cst.RemoveFromParent()
+        target = updated_node.targets[0].target
+        if len(updated_node.targets) == 1 and isinstance(target, cst.Subscript):
+            original = original_node.targets[0].target
+            assert isinstance(original, cst.Subscript)
+            if self._may_hold_tensor(original):
+                return self._set_item(original_node, original, target, updated_node.value)
+        return updated_node
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        self._store(node.target)
+
+    def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> Any:
+        target, original = updated_node.target, original_node.target
+        if isinstance(original, cst.Name) and self.in_function and self._is_local(original.value):
+            guards = self._guards(original.value)
+            return cst.FlattenSentinel([*guards, updated_node]) if guards else updated_node
+        if isinstance(target, cst.Subscript) and isinstance(original, cst.Subscript) and self._may_hold_tensor(original):
+            operator = _BINARY[type(updated_node.operator)]()
+            value = cst.BinaryOperation(_parenthesised(target), operator, _parenthesised(updated_node.value))
+            return self._set_item(original_node, original, target, value)
+        return updated_node
+
+    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
+        """`x[:, [0, 2]]` selects by a list, which JAX declines."""
+        if original_node in self.stores or not self.in_function:
+            return updated_node
+        indices = [e.slice.value for e in updated_node.slice if isinstance(e.slice, cst.Index)]
+        if not any(isinstance(index, cst.List | cst.ListComp) for index in indices):
+            return updated_node
+        return self._support("get_item", updated_node.value, _index(updated_node.slice))
+
+    def _store(self, target: cst.BaseExpression) -> None:
+        self.stores.add(target)
+        if isinstance(target, cst.Tuple | cst.List):
+            for element in target.elements:
+                self._store(element.value)
+        while isinstance(target, cst.Subscript):
+            target = target.value
+            self.stores.add(target)
+
+    def _support(self, name: str, *arguments: cst.BaseExpression) -> cst.Call:
+        self.result.namespaces[name] = f"translators.runtime.support.{name}"
+        return cst.Call(cst.Name(name), [cst.Arg(argument) for argument in arguments])
+
+    def _set_item(self, node: cst.CSTNode, original: cst.Subscript, target: cst.Subscript, value: cst.BaseExpression) -> Any:
+        """`x[i] = v` as `x = set_item(x, i, v)`; what is no local name holds something that can be written."""
+        base = _without_data(target.value)
+        if isinstance(value, cst.Tuple) and not value.lpar:
+            value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        call = self._support("set_item", base, _index(target.slice), value)
+        owner = _without_data(original.value)
+        if isinstance(owner, cst.Name) and self._is_local(owner.value):
+            return cst.FlattenSentinel([*self._guards(owner.value), _assign(owner.value, call)])
+        if self._is_view(owner) and not self._at_construction():
+            return cst.Expr(self.refuse("R05", dotted_name(owner) or "", "item assignment", "write into a view of a tensor"))
+        return cst.Expr(call)
+
+    def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
+        """What checks, before a write into `name`, that no other live name would see it."""
+        seen = self._aliases().seen_by(self.statements[-1], name)
+        if not seen:
+            return []
+        others = ", ".join(sorted(seen))
+        line = getattr(self.statements[-1], "lineno", 0)
+        message = f"{self.module.file.path}:{line}: {name} is written while {others} may be the same tensor and is read later"
+        return [cst.Expr(self._support("refuse_alias", cst.Name(name), cst.SimpleString(repr(message))))]
+
+    def _rebinding(self, name: str, call: cst.Call) -> cst.BaseExpression:
+        """`(x := ops.add_(x, y))`, unless x is not read again; other names of the same tensor are rebound too."""
+        statement = self.statements[-1]
+        aliases = self._aliases()
+        seen = aliases.seen_by(statement, name)
+        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        if any(how != SAME for other, how in seen.items() if other not in assigned):
+            return self.refuse("R05", name, name, f"{name} is written while {', '.join(sorted(seen))} is read later")
+        expression: cst.BaseExpression = call
+        for other in sorted({*seen, *([name] if aliases.read_later(statement, name) else [])} - assigned):
+            if "." in other:
+                return self.refuse("R05", name, name, f"{name} is written and is {other}")
+            expression = cst.NamedExpr(cst.Name(other), expression, [cst.LeftParen()], [cst.RightParen()])
+        return expression
+
+    def _aliases(self) -> Aliases:
+        for scope in reversed(self.scopes):
+            if scope.function is not None:
+                if scope.aliases is None:
+                    scope.aliases = analyse(scope.function)
+                return scope.aliases
+        return Aliases()
+
+    def _is_local(self, name: str) -> bool:
+        return self.in_function and self.resolve(name).local and name != self.receiver
+
+    def _is_statement(self, call: cst.Call) -> bool:
+        statement = self.statements[-1]
+        return isinstance(statement, ast.Expr) and self._expression is call
+
+    def _at_construction(self) -> bool:
+        function = next((scope.function for scope in reversed(self.scopes) if scope.function is not None), None)
+        return function is None or any(mark in function.name for mark in _CONSTRUCTION)
+
+    def _is_view(self, node: cst.BaseExpression) -> bool:
+        return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in methods.VIEWS
+
+    def _may_hold_tensor(self, target: cst.Subscript) -> bool:
+        """Whether `target` may be an item of a tensor rather than of a list or dict made here."""
+        if not self.in_function:
+            return False
+        if all(isinstance(e.slice, cst.Index) and isinstance(e.slice.value, cst.SimpleString) for e in target.slice):
+            return False
+        name = dotted_name(target.value)
+        return name is None or not any(name in scope.containers for scope in self.scopes)
+
+    def _written(self, call: cst.Call) -> cst.BaseExpression | None:
+        """What a call statement writes into."""
+        function = call.func
+        name = self.foreign(dotted_name(function))
+        if name.startswith("torch."):
+            return call.args[0].value if call.args and _writes(name, call) else None
+        if isinstance(function, cst.Attribute) and methods.is_in_place(function.attr.value):
+            return function.value
+        return None
+
+    def visit_Expr(self, node: cst.Expr) -> bool:
+        self._expression = node.value
+        return not (isinstance(node.value, cst.Call) and self._is_silent(node.value))
+
+    def _is_silent(self, call: cst.Call) -> bool:
+        name = dotted_name(call.func)
+        foreign = self.foreign(name)
+        if foreign.startswith(names.SILENT_CALLS):
+            return True
+        symbol = self.resolve(name).symbol if name is not None else None
+        if symbol is None or symbol.kind != "unit" or not symbol.rest:
+            return False
+        value = getattr(symbol.units[-1].node, "value", None)
+        return isinstance(value, ast.Call) and "getLogger" in ast.unparse(value.func)
+
+
+_BINARY: dict[type, type] = {
+    cst.AddAssign: cst.Add,
+    cst.SubtractAssign: cst.Subtract,
+    cst.MultiplyAssign: cst.Multiply,
+    cst.DivideAssign: cst.Divide,
+    cst.FloorDivideAssign: cst.FloorDivide,
+    cst.ModuloAssign: cst.Modulo,
+    cst.PowerAssign: cst.Power,
+    cst.MatrixMultiplyAssign: cst.MatrixMultiply,
+    cst.BitAndAssign: cst.BitAnd,
+    cst.BitOrAssign: cst.BitOr,
+    cst.BitXorAssign: cst.BitXor,
+    cst.LeftShiftAssign: cst.LeftShift,
+    cst.RightShiftAssign: cst.RightShift,
+}
+
+
+def _writes(function: str, call: cst.Call) -> bool:
+    """Whether a torch function writes into its first argument; those of torch.nn.init do so at construction only."""
+    if function.startswith("torch.nn.init."):
+        return False
+    return function.endswith("_") or any(
+        a.keyword is not None and a.keyword.value == "inplace" and dotted_name(a.value) == "True" for a in call.args
+    )
+
+
+def _assign(name: str, value: cst.BaseExpression) -> cst.Assign:
+    return cst.Assign([cst.AssignTarget(cst.Name(name))], value)
+
+
+def _parenthesised(node: cst.BaseExpression) -> cst.BaseExpression:
+    if isinstance(node, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.Integer | cst.Float) or node.lpar:
+        return node
+    return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+
+
+def _without_data(node: cst.BaseExpression) -> cst.BaseExpression:
+    return node.value if isinstance(node, cst.Attribute) and node.attr.value == "data" else node
+
+
+def _index(elements: Sequence[cst.SubscriptElement]) -> cst.BaseExpression:
+    """The index of a subscript as an expression: slices are spelled out."""
+    parts: list[cst.BaseExpression] = []
+    for element in elements:
+        if isinstance(element.slice, cst.Slice):
+            bounds = [element.slice.lower, element.slice.upper, element.slice.step]
+            if bounds[2] is None:
+                bounds.pop()
+            parts.append(cst.Call(cst.Name("slice"), [cst.Arg(bound or cst.Name("None")) for bound in bounds]))
+        else:
+            parts.append(element.slice.value)
+    if len(parts) == 1 and len(elements) == 1 and not isinstance(elements[0].comma, cst.Comma):
+        return parts[0]
+    return cst.Tuple([cst.Element(part) for part in parts])

@@ -1,0 +1,81 @@
+"""Rewriting of one unit: parse its lines, pair its statements with the index's, run the one pass."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+import libcst as cst
+
+from translators.class_graph import ClassGraph
+from translators.index import Index, Module, Unit, assigned_names
+from translators.rewriting.calls import Calls
+from translators.rewriting.context import Scope, Surroundings, names_stored, pair_statements
+from translators.rewriting.definitions import Definitions
+from translators.rewriting.folding import Folding
+from translators.rewriting.refusals import refusal
+from translators.rewriting.references import References
+from translators.rewriting.unit import Rewritten
+
+
+class _Pass(References, Calls, Folding, Definitions):
+    """All families in one pass."""
+
+
+class Rewriter:
+    """Rewrites units of an index, each once."""
+
+    def __init__(self, index: Index, classes: ClassGraph, keeps: Callable[[str], bool]):
+        self.index = index
+        self.classes = classes
+        self.keeps = keeps
+        self._surroundings: dict[str, Surroundings] = {}
+        self._done: dict[Unit, Rewritten] = {}
+        self._own_methods = frozenset(name for cls in classes.classes.values() for name in cls.methods)
+
+    def rewrite(self, unit: Unit) -> Rewritten:
+        if unit not in self._done:
+            self._done[unit] = self._rewrite(unit)
+        return self._done[unit]
+
+    def surroundings(self, module: Module) -> Surroundings:
+        if module.name not in self._surroundings:
+            found = Surroundings(self.index, module, names_stored(module), self._own_methods)
+            self._surroundings[module.name] = found
+        return self._surroundings[module.name]
+
+    def _rewrite(self, unit: Unit) -> Rewritten:
+        try:
+            tree, pairs = _parse(unit)
+            visitor = _Pass(self.surroundings(unit.module), self.classes, unit, pairs)
+            visitor.keeps = self.keeps
+            if unit.kind in ("constant", "extension"):
+                loose = {name for name in assigned_names(unit.node) if not isinstance(unit.module.bindings.get(name), tuple)}
+                visitor.scopes.append(Scope(loose))
+            result = tree.visit(visitor)
+            assert isinstance(result, cst.Module)
+            visitor.result.text = result.code.strip("\n")
+            return visitor.result
+        except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError) as error:
+            message = f"not rewritable: {str(error).splitlines()[0]}"
+            return Rewritten(unit, failure=refusal(unit.module, unit.node, "R15", "", unit.name, message))
+
+
+def _parse(unit: Unit) -> tuple[cst.Module, dict[cst.CSTNode, ast.stmt]]:
+    """The unit's lines with the comment above them, as a module of its own."""
+    lines = unit.module.lines
+    first = unit.first_line - 1
+    while first > 0 and lines[first - 1].lstrip().startswith("#"):
+        first -= 1
+    text = "\n".join(lines[first : unit.last_line]) + "\n"
+    column = unit.node.col_offset
+    if column:  # defined inside a branch or try that has been decided
+        tree = cst.parse_module("if True:\n" + text)
+        branch = tree.body[0]
+        assert isinstance(branch, cst.If)
+        tree = tree.with_changes(body=branch.body.body)
+    else:
+        tree = cst.parse_module(text)
+    pairs: dict[cst.CSTNode, ast.stmt] = {}
+    pair_statements(tree, ast.Module([unit.node], []), pairs)
+    return tree, pairs
