@@ -89,7 +89,7 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
 
             view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
             job.start()
-            job.train()
+            trained = job.train()
             for round_ in count(1):
                 slots = job.open_slots(round_)
                 if not slots:
@@ -97,8 +97,10 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
                 history = archive.history(database, library, before_round=round_)
                 for slot in slots:
                     job.propose(round_, slot, history)
-                job.train()
+                trained = job.train() or trained
 
+            if not trained:
+                view.note(f"the budget of {configuration.search.budget} is spent; --budget goes on from here")
             view.phase("final training", configuration.final.recipe)
             best = job.train_best_longer()
             phases.enter("reporting")
@@ -198,10 +200,16 @@ class Search:
             "loosen the caps or mine another source in a new --run-dir"
         )
 
-    def train(self) -> None:
-        """Train every candidate that has no result yet; each result is acknowledged when it is in the database."""
+    def train(self) -> bool:
+        """Train every candidate that has no result yet, and say whether there was one.
+
+        A result is acknowledged when it is in the database.
+        """
         rows = self.database.candidates()
         open_rows = [row for row in rows if row.result is None]
+        if not open_rows:
+            self.write_metrics()
+            return False
         scores = {row.number: archive.score(row) for row in rows}
 
         def finished(index: int, result: Result) -> None:
@@ -221,6 +229,7 @@ class Search:
         self.evaluator.train([row.tree for row in open_rows], self._epochs([row.number for row in open_rows]), finished)
         self.phases.divide(_shares(results), "proposing")
         self.write_metrics()
+        return True
 
     def train_best_longer(self) -> Candidate:
         """The finalists compete on validation; then the winner and the start tree are trained for the test split."""

@@ -55,7 +55,7 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         fitted.status,
         fitted.accuracy,
         fitted.loss,
-        tuple(vars(epoch) for epoch in fitted.curve),
+        tuple({name: value for name, value in vars(epoch).items() if name != "seconds"} for epoch in fitted.curve),
         fitted.seconds_compile,
         fitted.seconds_train,
     )

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from jnas.evaluation.outcomes import Result, Verdict
+from jnas.library.store import open_library
+from jnas.planning.history import Infeasible
+from jnas.runs.archive import finalists, history, winner
+from jnas.runs.database import Attempt, Candidate, Final, RunDatabase
+from jnas.trees.edits import Edit, edit_to_json
+from jnas.trees.node import to_json
+from jnas.trees.starts import START_TREES
+
+VERDICT = Verdict(True, True, True, parameters=7, multiply_adds=8)
+TREE = to_json(START_TREES["resnet8"]())
+EDIT = Edit("set", ("stem",), "out_channels", 24)
+
+
+def row(number: int, accuracy: float | None, **values) -> Candidate:
+    result = Result("ok", accuracy) if accuracy is not None else Result("nan")
+    return Candidate(number, number, 0, TREE, f"{number}", VERDICT, result=result, **values)
+
+
+def test_history_tells_the_planner_what_happened_in_earlier_rounds(tmp_path: Path) -> None:
+    plan = {"kind": "repeat", "way": "minimal", "parent": 0}
+    child = {"parent": 0, "edit": edit_to_json(EDIT), "plan": plan}
+    turned_down = Attempt(1, 0, 0, 0, "swap", "trust", "caps")
+    with RunDatabase.open(tmp_path / "run.sqlite") as database:
+        for candidate in (row(0, 0.5), row(1, 0.75, **child), row(2, None, **child), row(3, 0.9, **child)):
+            database.add_proposal(candidate, [turned_down] if candidate.number == 1 else [])
+            database.add_result(candidate.number, candidate.result)
+        start, better, failed = history(database, open_library(), before_round=3)
+    assert (start.parent, start.score, start.improvement, start.kind) == (None, 0.5, None, None)
+    assert (better.improvement, better.kind, better.way, better.edit) == (0.25, "repeat", "minimal", EDIT)
+    assert better.infeasible == (Infeasible("swap", "trust", "caps"),)
+    assert (failed.score, failed.improvement, failed.parameters) == (None, None, 7)
+
+
+def test_finalists_are_the_best_by_validation_without_the_start_tree() -> None:
+    rows = [row(0, 0.99), row(1, 0.5), row(2, 0.7), row(3, None), row(4, 0.7)]
+    assert [best.number for best in finalists(rows, 3)] == [2, 4, 1]
+
+
+def test_the_winner_is_the_best_finalist_on_validation_never_on_test() -> None:
+    rows = [row(0, 0.5), row(1, 0.6), row(2, 0.7), row(3, 0.1)]
+    finals = [
+        Final(1, 0, "validation", Result("ok", 0.8)),
+        Final(1, 1, "validation", Result("ok", 0.9)),
+        Final(2, 0, "validation", Result("ok", 0.95)),
+        Final(2, 1, "validation", Result("ok", 0.7)),
+        Final(2, 0, "test", Result("ok", 1.0)),
+        Final(3, 0, "validation", Result("ok", 1.0)),  # a finalist of an earlier, smaller budget
+    ]
+    best = winner(rows, finals, 2)
+    assert best is not None and best.number == 1
+    assert winner(rows, [], 1) == rows[2]
+    assert winner(rows[:1], [], 1) is None

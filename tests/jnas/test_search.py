@@ -1,0 +1,202 @@
+"""The main job as users run it: as a command, on small settings, with our own blocks alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TREE = {
+    "block": "network",
+    "stem": {"block": "jnas.ConvNormAct", "out_channels": 8, "stride": 2},
+    "stages": [{"block": "jnas.ConvNormAct", "stride": 2}],
+}
+TINY = """
+sources = []
+start = "{start}"
+[dataset]
+validation = 4800
+[llm]
+name = "none"
+[caps]
+parameters = 20_000
+multiply_adds = 1_000_000
+[evaluation]
+recipe = "quick"
+epochs = 1
+[final]
+recipe = "quick"
+epochs = 1
+candidates = 2
+[search]
+budget = 3
+round_size = 2
+"""
+# What two runs must have in common; times, and tokens and seconds of questions, are not part of it.
+ARCHIVE = {
+    "candidates": "number, round, slot, parent, tree, tree_hash, edit, description, plan, verdict",
+    "results": "number, status, accuracy, loss, curve, message",
+    "attempts": "round, slot, attempt, parent, kind, way, description, reason, message",
+    "choices": "round, slot, attempt, step, question, answer, source, problem",
+    "finals": "number, seed, split, status, accuracy, loss, curve, message",
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tree.json").write_text(json.dumps(TREE))
+    (folder / "tiny.toml").write_text(TINY.format(start=folder / "tree.json"))
+    return folder / "tiny.toml"
+
+
+def command(config: Path | str, run: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "jnas.search", "--config", str(config), "--run-dir", str(run), "--quiet", *options]
+
+
+def search(config: Path | str, run: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(config, run, *options), capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
+
+
+def archive(run: Path) -> dict[str, list[Any]]:
+    connection = sqlite3.connect(run / "run.sqlite")
+    try:
+        return {
+            table: connection.execute(f"SELECT {columns} FROM {table} ORDER BY {columns}").fetchall()
+            for table, columns in ARCHIVE.items()
+        }
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The directory and the output of a run that nobody disturbed."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    done = search(tiny, run)
+    assert done.returncode == 0, done.stderr
+    return run, done.stdout
+
+
+def test_a_search_leaves_everything_it_promises(finished: tuple[Path, str]) -> None:
+    run, output = finished
+    rows = archive(run)
+    assert len(rows["candidates"]) == len(rows["results"]) == 4
+    assert {split for _, _, split, *_ in rows["finals"]} == {"validation", "test"}
+    for name in ("metrics.jsonl", "best.json", "best_model.py", "report.html", "configuration.toml", "weights"):
+        assert (run / name).exists(), name
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["candidate"] for row in metrics] == [0, 1, 2, 3]
+    assert json.loads((run / "best.json").read_text())["block"] == "network"
+    assert "Test accuracy" in output and "python -m jnas.search" in output
+
+
+def test_the_same_command_says_that_the_budget_is_spent(tiny: Path, finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    before = archive(run)
+    done = search(tiny, run)
+    assert done.returncode == 0 and "budget of 3 is spent" in done.stdout
+    assert archive(run) == before
+
+
+def test_a_run_killed_at_any_instant_ends_with_the_same_archive(
+    tiny: Path, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    run, chance = tmp_path / "run", random.Random(0)
+    for _ in range(3):
+        with open(tmp_path / "output", "w") as output:
+            victim = subprocess.Popen(command(tiny, run), stdout=output, stderr=output)
+            try:
+                victim.wait(timeout=chance.uniform(2, 12))
+            except subprocess.TimeoutExpired:
+                victim.kill()
+                victim.wait()
+    # Another number of workers must not matter either.
+    done = search(tiny, run, "--set", "search.workers=2")
+    assert done.returncode == 0, done.stderr
+    assert archive(run) == archive(finished[0])
+
+
+def test_a_grown_budget_continues_as_if_it_had_been_so_from_the_start(
+    tiny: Path, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert search(tiny, run, "--budget", "2").returncode == 0
+    assert search(tiny, run, "--budget", "3").returncode == 0
+    for table in ("candidates", "results", "attempts", "choices"):
+        assert archive(run)[table] == archive(finished[0])[table]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_search_says_how_to_continue(tiny: Path, tmp_path: Path, number: int, code: int) -> None:
+    process = subprocess.Popen(
+        command(tiny, tmp_path / "run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("#0"):
+            break
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Continue with" in errors and "--run-dir" in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--config", "quickstrat"], "did you mean quickstart?"),
+        (["--set", "search.bugdet=3"], "did you mean search.budget?"),
+        (["--set", "search.budget"], "expected KEY=VALUE"),
+        (["--budget", "0"], "search.budget = 0: expected at least 1"),
+        (["--planner", "thomson"], "did you mean 'thompson'?"),
+        (["--llm", "gpt"], "expected one of auto"),
+        (["--dataset", "fashion_mnist_smal"], "did you mean fashion_mnist_small?"),
+        (["--set", "start=resnet9"], "did you mean resnet"),
+        (["--set", "evaluation.recipe=quik"], "did you mean quick?"),
+        (["--set", 'sources=["no_such_package"]'], "no_such_package"),
+        (["--set", 'sources=["tests"]'], "nn.Module"),
+        (["--set", "caps.parameters=100"], "at most 100"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_exit_code_2(tiny: Path, tmp_path: Path, options: list[str], says: str) -> None:
+    done = search(tiny, tmp_path / "run", *options)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and says in lines[0], done.stderr
+
+
+def test_the_directory_of_another_configuration_stays_intact(
+    tiny: Path, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    run, _ = finished
+    before = archive(run), (run / "configuration.toml").read_text()
+    done = search(tiny, run, "--seed", "5")
+    assert done.returncode == 2 and "search.seed = 0, asked for 5" in done.stderr
+    assert (archive(run), (run / "configuration.toml").read_text()) == before
+
+
+def test_a_run_that_is_at_work_is_left_alone(tiny: Path, tmp_path: Path) -> None:
+    with open(tmp_path / "output", "w") as output:
+        first = subprocess.Popen(command(tiny, tmp_path / "run"), stdout=output, stderr=output)
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "run" / "run.sqlite").exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            second = search(tiny, tmp_path / "run")
+        finally:
+            first.kill()
+            first.wait()
+    assert second.returncode == 2 and f"process {first.pid} is working on this run" in second.stderr
