@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +81,35 @@ def test_a_broken_model_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"llm 'local:.*broken.gguf': llama.cpp could not load it") as caught:
         local.LocalChooser(broken).choose(QUESTION, np.random.default_rng(0))
     assert "\n" not in str(caught.value)
+
+
+ONE_QUESTION = """
+import time
+import numpy as np
+from jnas.resolving import local
+from jnas.resolving.questions import Question
+chooser = local.LocalChooser(local.find_model())
+chooser.choose(Question("Which?", {"place": ("1", "2")}), np.random.default_rng(0))
+print(chooser._server._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_the_child_ends_with_a_search_that_is_killed() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(local.__file__).parents[2])}
+    with subprocess.Popen([sys.executable, "-c", ONE_QUESTION], stdout=subprocess.PIPE, env=environment) as search:
+        child = int(search.stdout.readline())
+        search.kill()
+    deadline = time.monotonic() + 20
+    while running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(child)
+
+
+def running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
