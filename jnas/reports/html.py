@@ -55,20 +55,22 @@ def page(run: Run) -> str:
 def _summary(run: Run, title: str) -> Markup:
     best, settings = run.best, run.configuration
     tiles = [
-        ("test accuracy, best tree", percent(run.final_accuracy(best.number) if best else None)),
-        ("test accuracy, start tree", percent(run.final_accuracy(0))),
-        ("validation, best candidate", percent(accuracy(best) if best else None)),
-        ("trained candidates", f"{run.trained} of {settings.search.budget}"),
-        ("proposals turned down", len(run.attempts)),
+        ("test, best tree", percent(run.final_accuracy(best.number) if best else None)),
+        ("test, start tree", percent(run.final_accuracy(0))),
+        ("validation, best tree", percent(accuracy(best) if best else None)),
+        ("trained", f"{run.trained} of {settings.search.budget}"),
+        ("turned down", len(run.attempts)),
         ("time", duration(sum(run.phases.values()))),
     ]
-    test = "Start tree and best tree had the same longer training; the test split is looked at once, after the search."
+    note = "Test: accuracy after the same longer training of both trees, on images that the search never sees."
     ways = f"start {settings.start}, planner {settings.planner.name}, LLM {settings.llm.name}"
     return join(
         tag("h1", title),
-        tag("p", f"{', '.join(settings.sources)} on {settings.dataset.name}, {ways}", class_="soft"),
+        tag(
+            "p", f"{', '.join(settings.sources) or 'our own blocks'} on {settings.dataset.name}, {ways}", class_="soft"
+        ),
         tag("div", *(tag("div", name, tag("b", value), class_="tile") for name, value in tiles), class_="tiles"),
-        tag("p", test, class_="soft"),
+        tag("p", note, class_="soft"),
     )
 
 

@@ -10,7 +10,7 @@ from jnas.reports.markup import Markup, join, tag
 from jnas.reports.text import percent
 
 WIDTH, HEIGHT = 480, 300  # small, so that a phone still shows readable letters
-LEFT, RIGHT, TOP, BOTTOM = 62, 106, 38, 50  # the right margin holds the direct labels
+LEFT, RIGHT, TOP, BOTTOM = 72, 106, 38, 50  # the right margin holds the direct labels
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 p { margin: .4rem 0; max-width: 70ch; }
 .soft { color: var(--soft); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .7rem; margin: 1rem 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.8rem, 1fr)); gap: .7rem; margin: 1rem 0; }
 .tile { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
@@ -32,7 +32,7 @@ caption { text-align: left; padding: .5rem .6rem; color: var(--soft); }
 th, td { text-align: left; padding: .35rem .6rem; border-top: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; } thead th { border-top: 0; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.words { min-width: 16rem; overflow-wrap: anywhere; }
+td.words { min-width: 8rem; overflow-wrap: anywhere; }
 tr.winner td { background: var(--panel); font-weight: 600; }
 pre { margin: 0; padding: .8rem; overflow-x: auto; font: 13px/1.4 ui-monospace, monospace; background: var(--panel); }
 .terminal { background: #0c0e12; color: #d9dbe0; border-radius: .5rem; } .terminal pre { background: none; }
