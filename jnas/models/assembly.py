@@ -1,4 +1,4 @@
-"""A tree with everything bound: which module with which arguments stands where. `build` makes it, `export` writes it."""
+"""A tree with everything bound: which module, with which arguments, stands where. For building and for writing."""
 
 from __future__ import annotations
 

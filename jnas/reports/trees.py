@@ -1,0 +1,41 @@
+"""A tree that somebody names: a start tree, a file, or the best tree of a run, with the library that has its blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from jnas.library.store import Library, open_library
+from jnas.reports.run import Run
+from jnas.runs.directory import RunDirectory
+from jnas.trees.node import Node, from_json
+from jnas.trees.starts import START_TREES
+from translators.diagnostics import UserError
+
+
+def read_tree(text: str, libraries: Sequence[Path]) -> tuple[str, Node, Library]:
+    """(name, tree, library) of a start tree's name, of a tree's JSON file, or of the best tree of a run directory.
+
+    A tree that lies in a run directory is read over that run's library. Raises UserError.
+    """
+    if text in START_TREES:
+        return text, START_TREES[text](), open_library(libraries)
+    path = Path(text)
+    if path.is_dir():
+        path = RunDirectory(path).best_tree
+    library = open_library(libraries)
+    if RunDirectory(path.parent).database.is_file():
+        library = Run.read(path.parent).library
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        nearest = get_close_matches(text, START_TREES, n=1)
+        hint = (
+            f"did you mean {nearest[0]}?" if nearest else f"expected a file, a run or one of {', '.join(START_TREES)}"
+        )
+        raise UserError(f"tree {text}: cannot be read ({error.strerror}); {hint}") from None
+    except ValueError as error:
+        raise UserError(f"tree {text}: not JSON ({error}); write one with python -m jnas.search") from None
+    return path.stem if path.stem != "best" else path.resolve().parent.name, from_json(data, library), library
