@@ -7,7 +7,8 @@ Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,22 @@ def png(image: np.ndarray) -> io.BytesIO:
     return buffer
 
 
-class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    VERSION = tfds.core.Version("3.0.2")
-    archive: str
+@dataclass(frozen=True)
+class Archive:
+    """What the authors publish: `labels` maps features to (classes, file of names), in the order of the label bytes."""
+
+    file: str
     folder: str
-    label_counts: dict[str, int]  # feature name -> classes, in the order of the label bytes
-    label_files: dict[str, str]  # feature name -> file of class names
-    split_files: dict[str, tuple[str, ...]]
+    labels: Mapping[str, tuple[int, str]]
+    splits: Mapping[str, tuple[str, ...]]
+
+
+class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    VERSION = tfds.core.Version("3.0.2")
+    archive: Archive
 
     def _info(self) -> tfds.core.DatasetInfo:
-        labels = {key: tfds.features.ClassLabel(num_classes=count) for key, count in self.label_counts.items()}
+        labels = {key: tfds.features.ClassLabel(num_classes=n) for key, (n, _) in self.archive.labels.items()}
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.__doc__,
@@ -53,36 +60,40 @@ class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
-        folder = Path(dl_manager.download_and_extract(f"https://www.cs.toronto.edu/~kriz/{self.archive}")) / self.folder
-        for key, file in self.label_files.items():
+        fetched = dl_manager.download_and_extract(f"https://www.cs.toronto.edu/~kriz/{self.archive.file}")
+        folder = Path(fetched) / self.archive.folder
+        for key, (_, file) in self.archive.labels.items():
             self.info.features[key].names = (folder / file).read_text().split()
-        return {split: self._generate_examples(split, folder) for split in self.split_files}
+        return {split: self._generate_examples(split, folder) for split in self.archive.splits}
 
     def _generate_examples(self, split: str, folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        records = (record for file in self.split_files[split] for record in read_records(folder / file, len(self.label_files)))
+        keys = tuple(self.archive.labels)
+        records = (record for file in self.archive.splits[split] for record in read_records(folder / file, len(keys)))
         for index, (labels, image) in enumerate(records):
-            named = dict(zip(self.label_files, map(int, labels), strict=True))
+            named = dict(zip(keys, map(int, labels), strict=True))
             yield index, {"id": f"{split}_{index:05d}", "image": png(image), **named}
 
 
-class Cifar10(_Cifar, skip_registration=True):
+class Cifar10(_Cifar, skip_registration=True):  # type: ignore[call-arg]
     """60,000 colour images of 32 x 32 pixels in 10 classes."""
 
-    archive = "cifar-10-binary.tar.gz"
-    folder = "cifar-10-batches-bin"
-    label_counts = {"label": 10}
-    label_files = {"label": "batches.meta.txt"}
-    split_files = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
+    archive = Archive(
+        "cifar-10-binary.tar.gz",
+        "cifar-10-batches-bin",
+        {"label": (10, "batches.meta.txt")},
+        {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)},
+    )
 
 
-class Cifar100(_Cifar, skip_registration=True):
+class Cifar100(_Cifar, skip_registration=True):  # type: ignore[call-arg]
     """60,000 colour images of 32 x 32 pixels in 100 classes of 20 groups."""
 
-    archive = "cifar-100-binary.tar.gz"
-    folder = "cifar-100-binary"
-    label_counts = {"coarse_label": 20, "label": 100}
-    label_files = {"coarse_label": "coarse_label_names.txt", "label": "fine_label_names.txt"}
-    split_files = {"train": ("train.bin",), "test": ("test.bin",)}
+    archive = Archive(
+        "cifar-100-binary.tar.gz",
+        "cifar-100-binary",
+        {"coarse_label": (20, "coarse_label_names.txt"), "label": (100, "fine_label_names.txt")},
+        {"train": ("train.bin",), "test": ("test.bin",)},
+    )
 
 
 BUILDERS = {"cifar10": Cifar10, "cifar100": Cifar100}

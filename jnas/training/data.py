@@ -1,4 +1,4 @@
-"""Data sets: tfds array_record files read without TensorFlow, decoded once, split once, the test images only on request."""
+"""Data sets: tfds array_record files read without TensorFlow and decoded once; test images only on request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`shape` is (C, H, W); `mean` and `std` are per channel, of 255. `validation` was held out of the training images."""
+    """`shape` is (C, H, W); `mean` and `std` are per channel, of 255; `validation` was held out of the training set."""
 
     name: str
     train: Split
@@ -73,10 +73,10 @@ class Dataset:
 def open_dataset(
     name: str, data_dir: str | Path | None = None, *, validation: float | int = 0.1, seed: int = 0
 ) -> Dataset:
-    """The embedded set, or any tfds classification set of images of one size; `data_dir` is where tfds keeps prepared sets.
+    """The embedded set, or any tfds set of classified images of one size; `data_dir` is where prepared sets lie.
 
-    `validation` is a fraction or a number of training images, drawn evenly from every class by `seed`. Raises UserError for
-    an unknown or unsuitable set and for one that cannot be prepared here.
+    `validation` is a fraction or a number of training images, drawn evenly from every class by `seed`. Raises UserError
+    for an unknown or unsuitable set and for one that cannot be prepared here.
     """
     with _quiet_reader():
         builder = _embedded(name) if name in EMBEDDED else _prepared(name, data_dir)
@@ -101,7 +101,8 @@ def held_out_indices(labels: np.ndarray, validation: float | int, seed: int) -> 
     count = round(validation * len(labels)) if isinstance(validation, float) else validation
     if not 0 < count < len(labels):
         raise UserError(
-            f"dataset.validation = {validation}: expected a fraction between 0 and 1 or a number of images below {len(labels)}"
+            f"dataset.validation = {validation}: "
+            f"expected a fraction between 0 and 1 or a number of images below {len(labels)}"
         )
     generator = np.random.default_rng([seed, len(labels)])
     position = np.empty(len(labels))  # of an example among its class, shuffled, from 0 to 1
@@ -135,7 +136,9 @@ def _prepared(name: str, data_dir: str | Path | None) -> Any:
     import tensorflow_datasets as tfds
 
     if data_dir is not None and not Path(data_dir).is_dir():
-        raise UserError(f"dataset.data_dir = {data_dir}: no such folder; make it, or name the one that holds prepared sets")
+        raise UserError(
+            f"dataset.data_dir = {data_dir}: no such folder; make it, or name the one that holds prepared sets"
+        )
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
@@ -174,25 +177,30 @@ def _prepare(name: str, data_dir: str | Path | None) -> None:
 
 
 def _keys(name: str, builder: Any) -> tuple[str, str]:
-    """The names of the image and label features. Raises UserError unless the set is one of classified images of one size."""
+    """The names of the image and label features. Raises UserError unless all images have one size."""
     import tensorflow_datasets as tfds
 
     info = builder.info
-    image_key, label_key = info.supervised_keys if len(info.supervised_keys or ()) == 2 else (None, None)
-    image, label = (info.features[key] if key else None for key in (image_key, label_key))
+    keys = info.supervised_keys
+    image, label = (info.features[key] for key in keys) if keys and len(keys) == 2 else (None, None)
     if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
-        raise UserError(f"dataset.name = {name}: not a set of classified images; choose another, e.g. {', '.join(EMBEDDED)}")
+        raise UserError(
+            f"dataset.name = {name}: not a set of classified images; choose another, e.g. {', '.join(EMBEDDED)}"
+        )
     if None in image.shape or image.np_dtype != np.uint8:
         raise UserError(
-            f"dataset.name = {name}: images are {image.np_dtype} {image.shape}, expected uint8 of one size; choose another set"
+            f"dataset.name = {name}: images are {image.np_dtype} {image.shape}, expected uint8 of one size; "
+            f"choose another set"
         )
-    return image_key, label_key
+    return keys
 
 
 def _read_test(name: str, builder: Any, image_key: str, label_key: str) -> Split:
     split = next((s for s in ("test", "validation") if s in builder.info.splits), None)
     if split is None:
-        raise UserError(f"dataset.name = {name}: no test split, only {', '.join(builder.info.splits)}; choose another set")
+        raise UserError(
+            f"dataset.name = {name}: no test split, only {', '.join(builder.info.splits)}; choose another set"
+        )
     with _quiet_reader():
         return _read(builder, split, image_key, label_key)
 
@@ -238,7 +246,7 @@ def _write_atomically(path: Path, split: Split) -> None:
 
 @contextlib.contextmanager
 def _quiet_reader() -> Iterator[None]:
-    """Without tfds' advice about TensorFlow, OpenCV and record groups, none of which matters to sets that are decoded once."""
+    """Without tfds' advice about TensorFlow, OpenCV and record groups, pointless for what is decoded once."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Batches out of a data set that lies on the device as uint8: gathering, flips and crops in one indexing, normalisation."""
+"""Batches out of a data set that lies on the device as uint8: gathered, moved and mirrored in one indexing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Training: one pure jitted step over a model split into its parameters and the rest, compiled before it runs.
 
-On CPU a Python loop over steps, for a convolution inside a scan is 20-100 times slower there; elsewhere a scan over each
-epoch, for dispatch is the cost. The data set lies on the device as uint8 and is augmented inside the step.
+On CPU a Python loop over steps, for a convolution inside a scan is 20-100 times slower there; elsewhere a scan over
+each epoch, for dispatch is the cost. The data set lies on the device as uint8 and is augmented inside the step.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def fit(
     mesh = data_mesh(recipe.batch_size, devices)
     steps = len(train) // recipe.batch_size
     if not steps:
-        raise UserError(f"batch_size = {recipe.batch_size}: more than the {len(train)} training images; choose a smaller one")
+        raise UserError(
+            f"batch_size = {recipe.batch_size}: more than the {len(train)} training images; choose a smaller one"
+        )
 
     started = time.perf_counter()
     programs = _Programs(model, dataset, recipe, mesh)
@@ -103,7 +105,9 @@ def fit(
         }
     )
     rates = recipe.learning_rates(steps)
-    run_train = programs.compile_train(carry, train_data, next(programs.chunks(_epoch(train, recipe, rates, seed, 0))), constants)
+    run_train = programs.compile_train(
+        carry, train_data, next(programs.chunks(_epoch(train, recipe, rates, seed, 0))), constants
+    )
     evaluation = _evaluation_batches(len(scored), recipe.batch_size)
     run_score = programs.compile_score(carry, scored_data, next(programs.chunks(evaluation)))
     seconds_compile = time.perf_counter() - started
@@ -157,15 +161,15 @@ def _splits(dataset: Dataset, score_on: str) -> tuple[Split, Split]:
 def _epoch(train: Split, recipe: Recipe, rates: np.ndarray, seed: int, epoch: int) -> dict[str, np.ndarray]:
     """The batches of an epoch, stacked as (S, B), an incomplete one dropped: a function of (seed, epoch) alone.
 
-    Order, crops and flips are drawn here: a few numbers an image, while drawing them on the device takes longer to compile
-    than a small network's forward.
+    Order, crops and flips are drawn here: a few numbers an image, while drawing them on the device takes longer to
+    compile than a small network's forward.
     """
     steps = len(train) // recipe.batch_size
     shape = (steps, recipe.batch_size)
     generator = np.random.default_rng([seed, epoch])
     padding = recipe.padding(train.images.shape[2])
     return {
-        "indices": np.int32(generator.permutation(len(train))[: steps * recipe.batch_size].reshape(shape)),
+        "indices": generator.permutation(len(train))[: steps * recipe.batch_size].reshape(shape).astype(np.int32),
         "moves": generator.integers(-padding, padding, (*shape, 2), np.int32, endpoint=True),
         "mirrored": generator.random(shape) < (0.5 if recipe.flip else 0),
         "step": np.arange(epoch * steps, (epoch + 1) * steps, dtype=np.int32),
@@ -186,14 +190,16 @@ def _score(
 ) -> tuple[float, float]:
     sums = [run_score(carry, data, batch) for batch in programs.chunks(batches)]
     count = float(batches["weight"].sum())
-    return tuple(float(sum(np.sum(s[name]) for s in sums)) / count for name in ("accuracy", "loss"))  # type: ignore[return-value]
+    accuracy, loss = (float(sum(np.sum(s[name]) for s in sums)) / count for name in ("accuracy", "loss"))
+    return accuracy, loss
 
 
 class _Programs:
     """The training and scoring programs of one model on one mesh, and how their arguments are cut and placed."""
 
     def __init__(self, model: Module, dataset: Dataset, recipe: Recipe, mesh: Mesh):
-        self.train_graph, self.parameters, self.rest = nnx.split(model.train(), nnx.Param, ...)
+        self.parameters, self.rest = nnx.state(model, nnx.Param), nnx.state(model, nnx.Not(nnx.Param))
+        self.train_graph = nnx.graphdef(model.train())
         self.score_graph = nnx.graphdef(model.eval())
         self.dataset, self.recipe, self.mesh = dataset, recipe, mesh
         self.scans, self.compute_dtype = execution(mesh.devices.flat[0].platform)
@@ -235,7 +241,7 @@ class _Programs:
         return jitted.lower(*arguments).compile()
 
     def _optimiser(self, rate: Any, weight_decay: Any) -> optax.GradientTransformation:
-        """Rebuilt inside the step: rate and weight decay are arguments of the program, and changing them compiles nothing."""
+        """Made anew inside the step, whose arguments rate and weight decay are: changing them compiles nothing."""
         clipping = [optax.clip_by_global_norm(self.recipe.clip_norm)] if math.isfinite(self.recipe.clip_norm) else []
         return optax.chain(
             *clipping,
@@ -270,7 +276,9 @@ class _Programs:
         hit = jnp.argmax(logits, -1) == labels
         return {"loss": jnp.sum(loss * batch["weight"]), "accuracy": jnp.sum(hit * batch["weight"])}
 
-    def _forward(self, graph: Any, parameters: Any, rest: Any, chosen: jax.Array, key: jax.Array | None) -> tuple[jax.Array, Any]:
+    def _forward(
+        self, graph: Any, parameters: Any, rest: Any, chosen: jax.Array, key: jax.Array | None
+    ) -> tuple[jax.Array, Any]:
         """Logits float32 (B, classes) and the statistics after the batch, computed in the compute dtype."""
         x = pixels.normalise(chosen, self.dataset.mean, self.dataset.std)
         x = jax.lax.with_sharding_constraint(x, split_over(self.mesh)).astype(self.compute_dtype)
@@ -281,7 +289,7 @@ class _Programs:
         else:
             with randomness(key):
                 logits = model(x)
-        _, _, after = nnx.split(model, nnx.Param, ...)
+        after = nnx.state(model, nnx.Not(nnx.Param))
         after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
         return logits.astype(jnp.float32), after
 

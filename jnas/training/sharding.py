@@ -46,6 +46,9 @@ def join_processes() -> None:
         del os.environ["JAX_COORDINATOR_ADDRESS"]
         jax.distributed.initialize()
     elif address:
-        jax.distributed.initialize(
-            address, int(os.environ["JAX_NUM_PROCESSES"]), int(os.environ["JAX_PROCESS_ID"])
-        )
+        jax.distributed.initialize(address, int(os.environ["JAX_NUM_PROCESSES"]), int(os.environ["JAX_PROCESS_ID"]))
+
+
+def is_first_process() -> bool:
+    """Whether this process writes what the launch as a whole has to say."""
+    return jax.process_index() == 0

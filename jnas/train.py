@@ -1,0 +1,220 @@
+"""Train one tree: python -m jnas.train --tree resnet20 --dataset cifar10 --recipe nasbench201"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from difflib import get_close_matches
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from jnas.library.store import Library, default_cache
+from jnas.reports.trees import read_tree
+from jnas.runs.directory import write_atomically
+from jnas.training.recipes import RECIPES, Recipe
+from jnas.trees.node import Node, to_json, walk
+from translators.diagnostics import UserError
+
+if TYPE_CHECKING:
+    from jnas.training.data import Dataset
+    from jnas.training.loop import Fit, Progress
+
+SCHEMA = 1  # of the lines of metrics.jsonl
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every seed trained to its end, 1 when a loss stopped being a number, 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    from jnas.models.build import BuildError
+
+    try:
+        return train(options)
+    except (UserError, BuildError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def train(options: argparse.Namespace) -> int:
+    """Every seed in turn; what is finished is on disk before the next begins."""
+    from jnas.training.sharding import is_first_process, join_processes
+
+    join_processes()
+    name, tree, library = read_tree(options.tree, options.library)
+    recipe = _recipe(options.recipe, options.epochs)
+
+    from jnas.models.build import build
+    from jnas.training import weights
+    from jnas.training.data import open_dataset
+    from jnas.training.loop import enable_compilation_cache, fit
+
+    enable_compilation_cache(default_cache() / "compiled")
+    dataset = open_dataset(options.dataset, options.data_dir, validation=options.validation)
+    out = options.out or Path("runs") / f"train-{name}-{options.dataset}-{options.recipe}"
+    _make(out)
+    fits: dict[int, Fit] = {}
+    for seed in options.seeds:
+        model = build(tree, library, dataset.shape, dataset.classes, seed=seed)
+        with _view(f"{name}, seed {seed}") as progress:
+            fits[seed] = fit(
+                model,
+                dataset,
+                recipe,
+                seed=seed,
+                score_on=options.score_on,
+                devices=options.devices,
+                progress=progress,
+            )
+        weights.save(fits[seed].state, out / "weights" / f"seed-{seed}")
+        if is_first_process():
+            print(f"{name}, seed {seed}: {_outcome(fits[seed])} on {options.score_on}")
+    if is_first_process():
+        write_atomically(out / "tree.json", json.dumps(to_json(tree), indent=1) + "\n")
+        write_atomically(out / "metrics.jsonl", _metrics(fits, options.score_on))
+        write_atomically(out / "README.md", model_card(name, tree, library, dataset, options, recipe, fits))
+        print(f"weights, metrics and model card: {out}")
+    return 0 if all(fit.status == "ok" for fit in fits.values()) else 1
+
+
+def model_card(
+    name: str,
+    tree: Node,
+    library: Library,
+    dataset: Dataset,
+    options: argparse.Namespace,
+    recipe: Recipe,
+    fits: Mapping[int, Fit],
+) -> str:
+    """What was trained, on what, how, how well, and how to load it: Markdown."""
+    from jnas.models.costs import inspect
+
+    cost = inspect(tree, library, dataset.shape, dataset.classes)
+    scores = [fit.accuracy for fit in fits.values() if fit.accuracy is not None]
+    spread = f" ± {100 * stdev(scores):.2f}" if len(scores) > 1 else ""
+    mean = f"{100 * fmean(scores):.2f}{spread} %" if scores else "none: every training diverged"
+    mined = sorted({node.block for _, node in walk(tree) if node.block in library and library[node.block].mined})
+    rows = "\n".join(f"| {seed} | {_outcome(fit)} | {fit.seconds_train:.0f} |" for seed, fit in fits.items())
+    settings = ", ".join(f"{key} {value}" for key, value in asdict(recipe).items())
+    origins = (
+        "\n".join(f"* `{block}`: {_origin(library[block].provenance)}" for block in mined)
+        or "None: all blocks are ours."
+    )
+    return f"""# {name}
+
+Image classifier for {dataset.classes} classes of {dataset.name}, channels, height and width {dataset.shape}.
+{cost.parameters:,} parameters, {cost.multiply_adds:,} multiply-adds an image.
+
+Mean accuracy on the {options.score_on} images after the last epoch: {mean}
+
+| seed | accuracy | seconds |
+|---|---|---|
+{rows}
+
+Recipe `{options.recipe}`: {settings}.
+
+Mined blocks in it:
+
+{origins}
+
+`tree.json` is the architecture; `weights/seed-N` are the parameters as Orbax writes them:
+
+    from jnas.models.build import build
+    from jnas.reports.trees import read_tree
+    from jnas.training import weights
+    from translators.runtime.state import load_state_dict
+
+    _, tree, library = read_tree("tree.json", libraries=[])
+    model = build(tree, library, {dataset.shape}, {dataset.classes}).eval()
+    load_state_dict(model, weights.load("weights/seed-{next(iter(fits))}"))
+"""
+
+
+def _origin(provenance: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in provenance.items() if isinstance(value, str | int)) or "unknown"
+
+
+def _outcome(fit: Fit) -> str:
+    return f"{100 * fit.accuracy:.2f} %" if fit.accuracy is not None else "diverged (the loss is not a number)"
+
+
+def _metrics(fits: Mapping[int, Fit], score_on: str) -> str:
+    lines = (
+        {"schema": SCHEMA, "seed": seed, "scored_on": score_on, **asdict(epoch)}
+        for seed, fit in fits.items()
+        for epoch in fit.curve
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def _recipe(name: str, epochs: int | None) -> Recipe:
+    if name not in RECIPES:
+        nearest = get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(RECIPES)}"
+        raise UserError(f"--recipe {name}: no such recipe; {hint}")
+    if epochs is not None and epochs < 1:
+        raise UserError(f"--epochs {epochs}: expected 1 or more")
+    return RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be made ({error.strerror}); give another folder") from None
+
+
+@contextmanager
+def _view(title: str) -> Iterator[Progress]:
+    """A bar over all steps with the loss and the time left."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), transient=True) as bars:
+        task = bars.add_task(title, total=None, loss=float("nan"))
+
+        def update(epoch: int, step: int, steps: int, loss: float) -> None:
+            bars.update(task, completed=step, total=steps, loss=loss)
+
+        yield update
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m jnas.train", description=__doc__)
+    parser.add_argument(
+        "--tree", required=True, metavar="TREE", help="a start tree's name, a JSON file or a run directory"
+    )
+    parser.add_argument("--dataset", default="fashion_mnist_small", metavar="NAME", help="embedded or of tfds")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where prepared tfds sets lie")
+    parser.add_argument("--recipe", default="fast", metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[777], metavar="SEED")
+    parser.add_argument(
+        "--score-on",
+        choices=("test", "validation"),
+        default="test",
+        help="test: train on all training images; validation: hold some out and score those",
+    )
+    parser.add_argument(
+        "--validation", type=float, default=0.1, metavar="SHARE", help="of the training images held out"
+    )
+    parser.add_argument("--devices", type=int, metavar="N", help="how many to train on (default: all)")
+    parser.add_argument(
+        "--library", type=Path, action="append", default=[], metavar="DIR", help="of mined blocks; repeatable"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/train-TREE-DATASET-RECIPE")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
