@@ -14,9 +14,9 @@ from rich.terminal_theme import MONOKAI
 from jnas.library.store import OWN_PREFIX
 from jnas.reports.changes import changed
 from jnas.reports.markup import Markup, join, lines, tag
-from jnas.reports.plots import Point, accuracy_plot
+from jnas.reports.plots import over_candidates, over_time
 from jnas.reports.run import Run, accuracy, blocks_of
-from jnas.reports.style import STYLE
+from jnas.reports.style import PAGE
 from jnas.reports.text import count, duration, gain, percent
 from jnas.runs.configuration import to_toml
 from jnas.runs.database import Candidate
@@ -45,7 +45,7 @@ def page(run: Run) -> str:
         Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
         tag("title", title),
-        tag("style", Markup(STYLE)),
+        tag("style", Markup(PAGE)),
     )
     sections = (_plots, _best_tree, _lineage, _candidates, _turned_down, _blocks, _choices, _phases, _settings)
     body = tag("body", tag("main", _summary(run, title), *(section(run) for section in sections)))
@@ -75,34 +75,11 @@ def _summary(run: Run, title: str) -> Markup:
 
 
 def _plots(run: Run) -> Markup:
-    start = accuracy(run.by_number[0]) if 0 in run.by_number else None
-    done = [candidate for candidate in run.candidates if candidate.result is not None]
-    began = min((candidate.created for candidate in run.candidates), default=0.0)
-    minutes = [((candidate.finished or began) - began) / 60 for candidate in done]
-    by_number = accuracy_plot(
-        [_point(run, candidate, candidate.number) for candidate in done],
-        name="by-number",
-        title="Accuracy over candidates",
-        x_label="candidate",
-        start=start,
-        whole=True,
-    )
-    by_time = accuracy_plot(
-        [_point(run, candidate, x) for candidate, x in zip(done, minutes, strict=True)],
-        name="by-time",
-        title="Accuracy over time",
-        x_label="minutes since the first proposal, pauses included",
-        start=start,
-    )
     key = (
         "Filled: better than its parent. Hollow: not better. Cross: failed. Line: best so far. Dashed: the start tree."
     )
-    return _section("Accuracy", tag("div", by_number, by_time, class_="plots"), tag("p", key, class_="soft"))
-
-
-def _point(run: Run, candidate: Candidate, x: float) -> Point:
-    label = f"#{candidate.number} {percent(accuracy(candidate))} {candidate.description}"
-    return Point(x, accuracy(candidate), label, improved=(run.gain(candidate) or 0) > 0)
+    plots = tag("div", over_candidates(run), over_time(run), class_="plots")
+    return _section("Accuracy", plots, tag("p", key, class_="soft"))
 
 
 def _best_tree(run: Run) -> Markup:

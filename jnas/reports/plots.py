@@ -1,4 +1,4 @@
-"""Inline SVG: every candidate and the best so far, over candidates or over time. Colours come from the page's style."""
+"""Every candidate and the best so far, over candidates and over time, as SVG that stands alone or inside a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jnas.reports.markup import Markup, join, tag
+from jnas.reports.run import Run, accuracy
+from jnas.reports.style import PLOT
 from jnas.reports.text import percent
+from jnas.runs.database import Candidate
 
 WIDTH, HEIGHT = 480, 300  # small, so that a phone still shows readable letters
 LEFT, RIGHT, TOP, BOTTOM = 72, 106, 38, 50  # the right margin holds the direct labels
@@ -21,6 +24,34 @@ class Point:
     y: float | None
     label: str
     improved: bool = False
+
+
+def over_candidates(run: Run) -> Markup:
+    """Validation accuracy by the candidates' numbers."""
+    points = [_point(run, candidate, candidate.number) for candidate in _done(run)]
+    title = "Accuracy over candidates"
+    return accuracy_plot(points, name="by-number", title=title, x_label="candidate", start=_start(run), whole=True)
+
+
+def over_time(run: Run) -> Markup:
+    """Validation accuracy by the time at which a training was acknowledged."""
+    began = min((candidate.created for candidate in run.candidates), default=0.0)
+    points = [_point(run, candidate, ((candidate.finished or began) - began) / 60) for candidate in _done(run)]
+    label = "minutes since the first proposal, pauses included"
+    return accuracy_plot(points, name="by-time", title="Accuracy over time", x_label=label, start=_start(run))
+
+
+def _done(run: Run) -> list[Candidate]:
+    return [candidate for candidate in run.candidates if candidate.result is not None]
+
+
+def _start(run: Run) -> float | None:
+    return accuracy(run.by_number[0]) if 0 in run.by_number else None
+
+
+def _point(run: Run, candidate: Candidate, x: float) -> Point:
+    label = f"#{candidate.number} {percent(accuracy(candidate))} {candidate.description}"
+    return Point(x, accuracy(candidate), label, improved=(run.gain(candidate) or 0) > 0)
 
 
 def accuracy_plot(
@@ -62,6 +93,7 @@ def accuracy_plot(
         labels.append((vertical(start), f"start {percent(start)}", "start-label"))
     return tag(
         "svg",
+        tag("style", Markup(PLOT)),
         tag("title", title, id=f"{name}-title"),
         tag("desc", _description(scored, len(points), start), id=f"{name}-description"),
         tag("text", title, x=LEFT, y=20, class_="plot-title"),
@@ -77,6 +109,8 @@ def accuracy_plot(
         *(_mark(point, horizontal, vertical) for point in points),
         *(tag("text", text, x=end + 6, y=_round(y + 4), class_=kind) for y, text, kind in _apart(labels)),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        xmlns="http://www.w3.org/2000/svg",
+        class_="plot",
         role="img",
         aria_labelledby=f"{name}-title {name}-description",
     )

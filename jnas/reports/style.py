@@ -1,10 +1,36 @@
-"""The style of the report page: light and dark, phone and desk, colours after Okabe and Ito for the colour-blind."""
+"""Styles of the page and its plots: light and dark, phone and desk, colours after Okabe and Ito for the colour-blind."""
 
-STYLE = """
-:root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1b1f; --soft: #5b6068; --line: #dcdfe4; --panel: #f5f6f8;
-  --best: #0072b2; --start: #b34700; --other: #7a8088; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e8e9ec; --soft: #a2a8b2; --line: #363a42;
-  --panel: #1f2228; --best: #56b4e9; --start: #f0a040; --other: #8d949e; } }
+_LIGHT = """--paper: #ffffff; --ink: #1b1b1f; --soft: #5b6068; --line: #dcdfe4; --panel: #f5f6f8;
+  --best: #0072b2; --start: #b34700; --other: #7a8088;"""
+_DARK = """--paper: #16181c; --ink: #e8e9ec; --soft: #a2a8b2; --line: #363a42; --panel: #1f2228;
+  --best: #56b4e9; --start: #f0a040; --other: #8d949e;"""
+
+
+def _colours(selector: str) -> str:
+    dark = f"@media (prefers-color-scheme: dark) {{ {selector} {{ {_DARK} }} }}"
+    return f"{selector} {{ {_LIGHT} color-scheme: light dark; }}\n{dark}"
+
+
+# A plot brings its colours along, so that it can be shown alone.
+PLOT = (
+    _colours(".plot")
+    + """
+.plot { width: 100%; height: auto; display: block; font: 12px system-ui, sans-serif; background: var(--paper); }
+.plot text { fill: var(--ink); } .plot .tick, .plot .axis { fill: var(--soft); }
+.plot .plot-title { font-size: 14px; font-weight: 600; }
+.plot .middle { text-anchor: middle; } .plot .right { text-anchor: end; }
+.plot .grid { stroke: var(--line); } .plot .best { stroke: var(--best); stroke-width: 2.5; fill: none; }
+.plot .start { stroke: var(--start); stroke-width: 1.5; stroke-dasharray: 6 4; }
+.plot .improved { fill: var(--best); stroke: var(--paper); }
+.plot .other { fill: var(--paper); stroke: var(--other); stroke-width: 1.5; }
+.plot .failed { stroke: var(--start); stroke-width: 2; fill: none; }
+.plot .best-label { fill: var(--best); font-weight: 600; } .plot .start-label { fill: var(--start); font-weight: 600; }
+"""
+)
+
+PAGE = (
+    _colours(":root")
+    + """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 76rem; padding: 1.2rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -16,16 +42,6 @@ p { margin: .4rem 0; max-width: 70ch; }
 .tile { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
-svg { width: 100%; height: auto; display: block; font: 12px system-ui, sans-serif; }
-svg text { fill: var(--ink); } svg .tick, svg .axis { fill: var(--soft); }
-svg .plot-title { font-size: 14px; font-weight: 600; }
-svg .middle { text-anchor: middle; } svg .right { text-anchor: end; }
-svg .grid { stroke: var(--line); } svg .best { stroke: var(--best); stroke-width: 2.5; fill: none; }
-svg .start { stroke: var(--start); stroke-width: 1.5; stroke-dasharray: 6 4; }
-svg .improved { fill: var(--best); stroke: var(--paper); }
-svg .other { fill: var(--paper); stroke: var(--other); stroke-width: 1.5; }
-svg .failed { stroke: var(--start); stroke-width: 2; fill: none; }
-svg .best-label { fill: var(--best); font-weight: 600; } svg .start-label { fill: var(--start); font-weight: 600; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 caption { text-align: left; padding: .5rem .6rem; color: var(--soft); }
@@ -40,3 +56,4 @@ ol { padding-left: 1.4rem; } li { margin: .25rem 0; overflow-wrap: anywhere; }
 code { font-family: ui-monospace, monospace; }
 details summary { cursor: pointer; color: var(--soft); }
 """
+)

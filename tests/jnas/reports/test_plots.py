@@ -10,7 +10,8 @@ from jnas.reports.plots import HEIGHT, WIDTH, Point, accuracy_plot, ticks
 
 
 def _plot(points: list[Point], start: float | None = 0.8) -> ElementTree.Element:
-    return ElementTree.fromstring(accuracy_plot(points, name="p", title="Accuracy", x_label="candidate", start=start))
+    plot = accuracy_plot(points, name="p", title="Accuracy", x_label="candidate", start=start)
+    return ElementTree.fromstring(plot.replace(' xmlns="http://www.w3.org/2000/svg"', ""))
 
 
 def test_every_candidate_is_drawn_and_told_apart_without_colour() -> None:
