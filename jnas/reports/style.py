@@ -1,4 +1,4 @@
-"""Styles of the page and its plots: light and dark, phone and desk, colours after Okabe and Ito for the colour-blind."""
+"""Styles of the page and its plots: light and dark, phone and desk, colours (Okabe, Ito) for the colour-blind."""
 
 _LIGHT = """--paper: #ffffff; --ink: #1b1b1f; --soft: #5b6068; --line: #dcdfe4; --panel: #f5f6f8;
   --best: #0072b2; --start: #b34700; --other: #7a8088;"""
