@@ -45,7 +45,7 @@ _KNOWN: dict[tuple[str, Node, Shape, int], NodeCost | BuildError] = {}
 
 
 def inspect(tree: Node, library: Library, shape: Shape, classes: int, batch: int = 64) -> Inspection:
-    """Trace every block of `tree` in training mode at (batch, *shape) and count. Raises BuildError.
+    """Trace every block of `tree` and its gradient in training mode at (batch, *shape), and count. Raises BuildError.
 
     Multiply-adds are those of convolutions and matrix products of the forward pass, one per multiplication; a
     depthwise convolution counts as such however it is lowered. Blocks seen before in this process cost a look-up.
@@ -104,19 +104,22 @@ def _block_cost(node: Node, library: Library, shape: Shape, batch: int, path: Pa
 def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
     placed = place(node, library, Inference(library), shape, ())
     module = build_block(placed, abstract=True)
-    graph, state = nnx.split(module)
-    parameters = sum(math.prod(parameter.shape) for parameter in module.parameters())
-    avals = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
+    trained = sum(math.prod(parameter.shape) for parameter in module.parameters())
+    graph, parameters, rest = nnx.split(module, nnx.Param, ...)
+    inputs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (parameters, rest))
+    images = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
 
-    def forward(state: Any, x: jax.Array) -> jax.Array:
+    def forward(parameters: Any, rest: Any, x: jax.Array) -> jax.Array:
         with randomness(jax.random.key(0)):
-            return nnx.merge(graph, state)(x)
+            return nnx.merge(graph, parameters, rest, copy=True)(x)
+
+    def loss(parameters: Any, rest: Any, x: jax.Array) -> jax.Array:
+        return jnp.sum(forward(parameters, rest, x))
 
     lowering = platform.set("tpu")  # on a CPU depthwise convolutions are no convolutions and would not be counted
     try:
-        jaxpr, out = jax.make_jaxpr(forward, return_shape=True)(
-            avals, jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
-        )
+        jaxpr, out = jax.make_jaxpr(forward, return_shape=True)(*inputs, images)
+        jax.eval_shape(jax.grad(loss, argnums=(0, 2)), *inputs, images)
     except Refused as refused:
         raise BuildError((), "refused", str(refused)) from refused
     except Exception as error:  # whatever translated code raises: a failing candidate is a result
@@ -128,7 +131,7 @@ def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCos
         raise BuildError(
             (), "shape", f"{node.block} gives {getattr(out, 'shape', type(out))}, its contract says {expected}"
         )
-    return NodeCost(shape, expected[1:], parameters, multiply_adds(jaxpr.jaxpr) // batch)
+    return NodeCost(shape, expected[1:], trained, multiply_adds(jaxpr.jaxpr) // batch)
 
 
 def multiply_adds(jaxpr: Any) -> int:

@@ -202,6 +202,8 @@ class Broken(nn.Module):
             raise Refused("R10", "torch.svd is not supported")
         if self.how == "raises":
             raise ValueError("bad\nshape")
+        if self.how == "has no gradient":
+            return jax.lax.while_loop(lambda y: jnp.sum(y) < 0, lambda y: y + 1, x)
         return x[:, :1]
 
 
@@ -211,6 +213,7 @@ class Broken(nn.Module):
         ("constructor", "error", "jnas.Broken: ZeroDivisionError: no width"),
         ("refuses", "refused", "R10: torch.svd is not supported"),
         ("raises", "error", "jnas.Broken: ValueError: bad"),
+        ("has no gradient", "error", "jnas.Broken: ValueError: Reverse-mode differentiation does not work"),
         ("lies", "shape", r"jnas.Broken gives \(64, 1, 16, 16\), its contract says \(64, 16, 16, 16\)"),
     ],
 )
