@@ -1,6 +1,7 @@
 """PyTorch source to Flax source, without importing or running the source. Knows nothing of jnas."""
 
 from translators.diagnostics import Refusal, Refused, UserError
+from translators.loading import load_class
 from translators.mining import Argument, MinedClass, Provenance
 from translators.sources import Source, SourceFile, open_source
 from translators.translation import Translated, Translation, translate_class, translate_source
@@ -16,6 +17,7 @@ __all__ = [
     "Translated",
     "Translation",
     "UserError",
+    "load_class",
     "open_source",
     "translate_class",
     "translate_source",
