@@ -61,7 +61,7 @@ class LiveView:
         self._console = console or _SteadyConsole()
         self._plain = quiet or not self._console.is_terminal
         self._clock, self._started = clock, clock()
-        self._phase, self._phase_detail, self._phase_started = "", "", self._started
+        self._phase, self._phase_detail = "", ""
         self._rejected, self._search_started, self._finished_before = 0, self._started, finished
         self._active: dict[int, _Active] = {}
         self._last_line = self._started
@@ -83,9 +83,9 @@ class LiveView:
 
     def phase(self, name: str, detail: str = "") -> None:
         """The run begins something else: mining, search, final training ..."""
-        self._phase, self._phase_detail, self._phase_started = clean(name), clean(detail), self._clock()
-        if not self._finished - self._finished_before:
-            self._search_started = self._phase_started  # time left is judged by candidates alone, not by mining
+        self._phase, self._phase_detail, self._active = clean(name), clean(detail), {}
+        if self._finished == self._finished_before:
+            self._search_started = self._clock()  # time left is judged by candidates alone, not by mining
         self._print(Text.assemble((self._phase, "bold"), f"  {self._phase_detail}" if detail else ""))
 
     def detail(self, text: str) -> None:
@@ -162,11 +162,9 @@ class LiveView:
     # Display
 
     def seconds_left(self) -> float | None:
-        """Time to the end of the budget at the pace of this start; None before the first result."""
-        done = self._finished - self._finished_before
-        if not done:
-            return None
-        return (self._clock() - self._search_started) / done * max(self._budget - self._finished, 0)
+        """Time to the end of the budget at the pace of this start; None before the first result and after the last."""
+        done, left = self._finished - self._finished_before, self._budget - self._finished
+        return (self._clock() - self._search_started) / done * left if done and left > 0 else None
 
     def render(self) -> RenderableType:
         """The status as it is now; at most a handful of lines."""

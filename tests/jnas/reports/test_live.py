@@ -70,6 +70,9 @@ def test_mining_time_does_not_count_into_the_time_left():
     now[0] = 110.0
     view.result(1, "ok", accuracy=0.5)
     assert view.seconds_left() == pytest.approx(20.0)
+    for number in (2, 3):
+        view.result(number, "ok", accuracy=0.5)
+    assert view.seconds_left() is None
 
 
 def test_hostile_text_reaches_the_terminal_neither_as_markup_nor_as_escapes():
