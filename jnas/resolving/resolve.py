@@ -225,8 +225,8 @@ def _draw_change(changes: Sequence[tuple[str, Value]], rng: np.random.Generator)
 
 
 def _few(values: Sequence[T], rng: np.random.Generator) -> list[T]:
-    chosen = sorted(rng.permutation(len(values))[:MOST_VALUES])
-    return [values[i] for i in chosen]
+    """Up to MOST_VALUES in random order, for the same reason."""
+    return [values[i] for i in rng.permutation(len(values))[:MOST_VALUES]]
 
 
 # In words

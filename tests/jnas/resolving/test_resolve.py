@@ -110,6 +110,15 @@ def test_the_answer_is_what_is_done() -> None:
     assert block.split(", ")[0].removeprefix("2: ") == proposal.edit.value.block.rpartition(".")[2]
 
 
+def test_a_model_that_always_takes_the_first_line_still_explores() -> None:
+    first = Scripted(lambda question, rng: {name: options[0] for name, options in question.fields.items()})
+    edits = [propose("swap", "trust", first, seed=seed).edit for seed in range(20)]
+    assert len({edit.path for edit in edits}) > 2
+    assert len({edit.value.block for edit in edits}) > 4
+    kernels = {propose("insert", "minimal", first, seed=seed).edit.value.args.get("kernel_size") for seed in range(40)}
+    assert len(kernels) > 2
+
+
 EVIL = {
     "nothing": lambda question, rng: {},
     "outside": lambda question, rng: dict.fromkeys(question.fields, "jnas.Secret"),
