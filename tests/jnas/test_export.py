@@ -55,8 +55,6 @@ def test_the_file_computes_the_same(tree: Node, tmp_path: Path) -> None:
 
 ECA = '''"""Translated from pack 1.0, pack/eca.py."""
 
-from __future__ import annotations
-
 import math
 
 from translators.runtime import functional as F
