@@ -26,30 +26,33 @@ def _close(ours, theirs, tolerance):
 def same():
     torch = pytest.importorskip("torch")
 
-    def check(ours, theirs, *inputs, tolerance=2e-5, gradient=True):
-        """`ours(*inputs)` on JAX and on NumPy arrays must equal `theirs(*inputs)` on tensors, and so must gradients."""
+    def check(ours, theirs, *inputs, tolerance=2e-5, gradient=True, constant=False):
+        """`ours(*inputs)`, traced, must equal `theirs(*inputs)` on tensors, and so must the gradients of the inputs.
+
+        With `constant` the NumPy path, taken by everything that is not traced, is compared as well.
+        """
         tensors = [torch.tensor(x, requires_grad=gradient and x.dtype == np.float32) for x in inputs]
         expected = theirs(*tensors)
+        outputs = [x for x in _leaves(expected) if x.requires_grad]
+        rng = np.random.default_rng(1)
+        weights = [rng.standard_normal(x.shape).astype(np.float32) for x in outputs]
+        floats = tuple(i for i, x in enumerate(inputs) if x.dtype == np.float32 and gradient and outputs)
+
+        def loss(*given):
+            result = ours(*given)
+            leaves = [x for x in _leaves(result) if jnp.issubdtype(x.dtype, jnp.floating)]
+            return sum(jnp.sum(x * w) for x, w in zip(leaves, weights, strict=False)), result
+
         with jax.default_matmul_precision("highest"):
-            result = jax.jit(ours)(*inputs)
+            if floats:
+                (_, result), gradients = jax.jit(jax.value_and_grad(loss, floats, has_aux=True))(*inputs)
+            else:
+                result, gradients = jax.jit(ours)(*inputs), ()
             _close(_arrays(result), _arrays(expected), tolerance)
-            _close(_arrays(ours(*inputs)), _arrays(expected), tolerance)
-            outputs = [x for x in _leaves(expected) if x.requires_grad]
-            if not gradient or not outputs:
-                return
-            rng = np.random.default_rng(1)
-            weights = [rng.standard_normal(x.shape).astype(np.float32) for x in outputs]
+            if constant:
+                _close(_arrays(ours(*inputs)), _arrays(expected), tolerance)
+        if floats:
             sum((x * torch.tensor(w)).sum() for x, w in zip(outputs, weights, strict=True)).backward()
-            floats = [i for i, x in enumerate(inputs) if x.dtype == np.float32]
-
-            def loss(*chosen):
-                given = list(inputs)
-                for i, x in zip(floats, chosen, strict=True):
-                    given[i] = x
-                leaves = [x for x in _leaves(ours(*given)) if jnp.issubdtype(x.dtype, jnp.floating)]
-                return sum(jnp.sum(x * w) for x, w in zip(leaves, weights, strict=True))
-
-            gradients = jax.jit(jax.grad(loss, tuple(range(len(floats)))))(*(inputs[i] for i in floats))
         for i, g in zip(floats, gradients, strict=True):
             theirs_gradient = tensors[i].grad
             _close([np.asarray(g)], [np.zeros_like(g) if theirs_gradient is None else theirs_gradient.numpy()], tolerance)

@@ -60,7 +60,7 @@ def prelu(input: Any, weight: Any) -> Any:
 def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
     x = jnp.asarray(input)
     slope = jax.random.uniform(next_key(), x.shape, x.dtype, lower, upper) if training else (lower + upper) / 2
-    return jnp.where(x >= 0, x, x * slope)
+    return jnp.where(x > 0, x, x * slope)
 
 
 @function
