@@ -33,6 +33,7 @@ _DECORATORS = frozenset(
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.FunctionDef, ast.ClassDef)
 _STATEMENTS += (ast.If, ast.For, ast.Expr, ast.Pass)  # of constants that are completed after their definition
 _FORBIDDEN_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.Global)
+_STRANGE = re.compile(r"[^ -~\n\t]")
 _FORMAT_FIELD = re.compile(r"\{[^{}]*__")
 
 
@@ -46,9 +47,9 @@ class Violation:
 
 def check_allowed(text: str) -> tuple[Violation, ...]:
     """What in `text` is outside the allow-list, by line; empty when it may be executed."""
-    for line, content in enumerate(text.split("\n"), 1):
-        if any(unicodedata.category(c) in ("Cf", "Cc", "Co", "Cs") and c != "\t" for c in content if not " " <= c <= "~"):
-            return (Violation(line, "control or formatting character"),)
+    for strange in _STRANGE.finditer(text):
+        if unicodedata.category(strange[0]) in ("Cf", "Cc", "Co", "Cs"):
+            return (Violation(text.count("\n", 0, strange.start()) + 1, "control or formatting character"),)
     try:
         tree = ast.parse(text)
         table = symtable.symtable(text, "<emitted>", "exec")

@@ -39,7 +39,7 @@ class Names(tuple):
     """What `dir(module)` of a torch module would hold."""
 
     def __contains__(self, name: object) -> bool:
-        return any(names.supported(f"{module}.{name}") for module in self)
+        return any(names.exists(f"{module}.{name}") for module in self)
 
 
 def dotted(node: ast.AST) -> str | None:
@@ -122,7 +122,7 @@ def _call(node: ast.Call, lookup: Lookup) -> Any:
         return Names((names.canonical(arguments[0]),)) if arguments[0].startswith("torch") else UNKNOWN
     if function == "hasattr" and len(arguments) == 2 and isinstance(arguments[0], Foreign):
         if arguments[0].startswith("torch") and isinstance(arguments[1], str):
-            return names.supported(f"{arguments[0]}.{arguments[1]}")
+            return names.exists(f"{arguments[0]}.{arguments[1]}")
         return UNKNOWN
     if function in ("os.environ.get", "os.getenv") and isinstance(function, Foreign):
         return arguments[1] if len(arguments) > 1 else None

@@ -15,7 +15,6 @@ from translators.rewriting import names
 from translators.sources import Source, SourceFile
 
 _LONGEST_LINE = 20_000
-_DEEPEST = 120  # nesting of syntax nodes; libcst and the recursive passes stay far below their limits
 _BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 
 
@@ -201,7 +200,7 @@ class Index:
             symbol = self.resolve(module, dotted)
             if symbol.kind in ("foreign", "builtin"):
                 return Foreign(symbol.name)
-            if symbol.kind == "unit" and len(symbol.units) == 1 and not symbol.rest:
+            if symbol.kind == "unit" and not symbol.rest and not any(_assigns(unit.node) for unit in symbol.units[1:]):
                 unit = symbol.units[0]
                 value = getattr(unit.node, "value", None)
                 if unit.kind == "constant" and value is not None and unit.name not in unit.module.rebound:
@@ -385,6 +384,10 @@ def _declared(module: Module) -> set[str]:
     return {n.value for unit in bound for n in ast.walk(unit.node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 
 
+def _assigns(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.If)
+
+
 def _is_main_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and environment.dotted(test.left) == "__name__"
 
@@ -398,19 +401,8 @@ def _parse(file: SourceFile) -> ast.Module | str:
     if any(len(line) > _LONGEST_LINE for line in file.text.split("\n")):
         return f"a line is longer than {_LONGEST_LINE} characters"
     try:
-        tree = ast.parse(file.text)
-        deepest = _depth(tree)
+        return ast.parse(file.text)
     except SyntaxError as error:
         return f"not Python 3: {error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"not parsable ({type(error).__name__})"
-    return f"nested deeper than {_DEEPEST}" if deepest > _DEEPEST else tree
-
-
-def _depth(tree: ast.AST) -> int:
-    level: list[ast.AST] = [tree]
-    depth = 0
-    while level and depth <= _DEEPEST:
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        depth += 1
-    return depth

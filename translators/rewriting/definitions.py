@@ -154,6 +154,9 @@ class Definitions(State):
             return True
         symbol = self.resolve(name).symbol
         node = symbol.units[-1].node if symbol is not None and symbol.kind == "unit" and not symbol.rest else None
+        if isinstance(node, ast.Assign) and symbol is not None and symbol.module is not None:  # an alias
+            look = self.surroundings.index.lookup(symbol.module)
+            return environment.evaluate(node.value, look) in names.DROPPED_DECORATORS
         if not isinstance(node, ast.FunctionDef) or not node.args.args:
             return False
         returns = [part.value for part in own_nodes(node) if isinstance(part, ast.Return)]

@@ -8,6 +8,8 @@ from typing import Any
 
 import libcst as cst
 
+from translators import environment
+from translators.environment import UNKNOWN
 from translators.rewriting import methods, names
 from translators.rewriting.aliases import SAME, Aliases, analyse
 from translators.rewriting.context import dotted_name
@@ -72,7 +74,15 @@ class InPlace(State):
     def visit_Assign(self, node: cst.Assign) -> bool:
         for target in node.targets:
             self._store(target.target)
-        return not self._is_declaration(node)
+        return not self._is_declaration(node) and self._answer_to(node) is UNKNOWN
+
+    def _answer_to(self, node: cst.Assign) -> Any:
+        """The value of a module constant that is a question about the surroundings."""
+        statement = self.pairs[node]
+        if self.in_function or not isinstance(statement, ast.Assign) or isinstance(statement.value, ast.Constant):
+            return UNKNOWN
+        value = environment.evaluate(statement.value, self.surroundings.index.lookup(self.module))
+        return value if isinstance(value, bool) else UNKNOWN
 
     def _is_declaration(self, node: cst.Assign) -> bool:
         """`__constants__` and the like in a class body, meant for TorchScript."""
@@ -83,6 +93,9 @@ class InPlace(State):
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> Any:
         if self._is_declaration(original_node):
             return cst.RemoveFromParent()
+        answer = self._answer_to(original_node)
+        if answer is not UNKNOWN:
+            return updated_node.with_changes(value=cst.Name(repr(answer)))
         target = updated_node.targets[0].target
         if len(updated_node.targets) == 1 and isinstance(target, cst.Subscript):
             original = original_node.targets[0].target

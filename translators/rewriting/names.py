@@ -59,6 +59,17 @@ VALUES: dict[str, object] = {
     "torch.version.cuda": None,
     "typing.TYPE_CHECKING": False,
     "sys.version_info": (3, 11, 0),
+    "os.environ": {},
+}
+
+# Names whose meaning plain Python can spell.
+EXPRESSIONS = {
+    "types.FunctionType": "type(lambda: None)",
+    "types.LambdaType": "type(lambda: None)",
+    "inspect.isfunction": "(lambda x: isinstance(x, type(lambda: None)))",
+    "inspect.isclass": "(lambda x: isinstance(x, type))",
+    "torch.inf": "float('inf')",
+    "torch.nan": "float('nan')",
 }
 
 # Calls that hand their first argument on: f(x, ...) is x.
@@ -189,6 +200,7 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "copy": frozenset("copy deepcopy".split()),
     "einops": frozenset("rearrange reduce repeat einsum pack unpack parse_shape".split()),
     "numbers": None,
+    "operator": frozenset("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_".split()),
     "abc": frozenset("ABC abstractmethod".split()),
     "numpy": frozenset(
         """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_ broadcast_to
@@ -238,6 +250,11 @@ def runtime_names(module: str) -> frozenset[str]:
 def supported(name: str) -> bool:
     """Whether a canonical torch name exists in the runtime."""
     return isinstance(spell_torch(name), Spelling)
+
+
+def exists(name: str) -> bool:
+    """What `hasattr` says of a canonical torch name: supported, or part of an answer about the surroundings."""
+    return supported(name) or any(known == name or known.startswith(name + ".") for known in (*ANSWERS, *VALUES))
 
 
 def spell_torch(name: str) -> Spelling | Unsupported:

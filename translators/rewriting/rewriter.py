@@ -17,6 +17,9 @@ from translators.rewriting.refusals import refusal
 from translators.rewriting.references import References
 from translators.rewriting.unit import Rewritten
 
+# libcst's native parser overflows its stack, and ends the process, on what is nested some thousand levels deep.
+_DEEPEST = 150
+
 
 class _Pass(References, Calls, Folding, Definitions):
     """All families in one pass."""
@@ -45,6 +48,9 @@ class Rewriter:
         return self._surroundings[module.name]
 
     def _rewrite(self, unit: Unit) -> Rewritten:
+        if _is_deeper(unit.node, _DEEPEST):
+            found = refusal(unit.module, unit.node, "R15", "", unit.name, f"{unit.name} is nested deeper than {_DEEPEST}")
+            return Rewritten(unit, failure=found)
         try:
             tree, pairs = _parse(unit)
             visitor = _Pass(self.surroundings(unit.module), self.classes, unit, pairs)
@@ -55,6 +61,8 @@ class Rewriter:
             result = tree.visit(visitor)
             assert isinstance(result, cst.Module)
             visitor.result.text = result.code.strip("\n")
+            if visitor.result.later and _uses_unsupported(visitor.result.text):
+                visitor.result.failure = visitor.result.later[0]
             return visitor.result
         except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError) as error:
             message = f"not rewritable: {str(error).splitlines()[0]}"
@@ -79,3 +87,27 @@ def _parse(unit: Unit) -> tuple[cst.Module, dict[cst.CSTNode, ast.stmt]]:
     pairs: dict[cst.CSTNode, ast.stmt] = {}
     pair_statements(tree, ast.Module([unit.node], []), pairs)
     return tree, pairs
+
+
+def _uses_unsupported(text: str) -> bool:
+    """Whether the module would fail when imported: what stands for a refused value may be stored, but not used."""
+    if "unsupported(" not in text:
+        return False
+    for node in ast.walk(ast.parse(text)):
+        holds = isinstance(node, ast.Dict | ast.List | ast.Tuple | ast.Set | ast.keyword | ast.Assign | ast.AnnAssign | ast.arguments)
+        if not holds and any(_is_stand_in(child) for child in ast.iter_child_nodes(node)):
+            return True
+    return False
+
+
+def _is_stand_in(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "unsupported"
+
+
+def _is_deeper(node: ast.AST, limit: int) -> bool:
+    level: list[ast.AST] = [node]
+    for _ in range(limit):
+        level = [child for parent in level for child in ast.iter_child_nodes(parent)]
+        if not level:
+            return False
+    return True

@@ -152,6 +152,8 @@ class State(cst.CSTTransformer):
     def _spell_foreign(self, dotted: str, name: str) -> cst.BaseExpression | None:
         if name in names.VALUES:
             return cst.parse_expression(repr(names.VALUES[name]))
+        if name in names.EXPRESSIONS:
+            return cst.parse_expression(names.EXPRESSIONS[name])
         if name in names.ANSWERS:
             return cst.parse_expression(f"(lambda *_: {names.ANSWERS[name]!r})")
         if name.split(".")[0] == "torch":
