@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 TREE = {
     "block": "network",
     "stem": {"block": "jnas.ConvNormAct", "out_channels": 8, "stride": 2},
@@ -166,7 +167,7 @@ def test_a_stopped_search_says_how_to_continue(tiny: Path, tmp_path: Path, numbe
         (["--set", "start=resnet9"], "did you mean resnet"),
         (["--set", "evaluation.recipe=quik"], "did you mean quick?"),
         (["--set", 'sources=["no_such_package"]'], "no_such_package"),
-        (["--set", 'sources=["tests"]'], "nn.Module"),
+        (["--set", f'sources=["{ROOT}/jnas/planning"]'], "nn.Module"),
         (["--set", "caps.parameters=100"], "at most 100"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
