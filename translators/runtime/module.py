@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
+from flax.nnx.module import ModuleMeta
 
 from translators.diagnostics import Refused
 from translators.runtime.construction import BUILDING, RUNNING, construction, entering, phase, placeholder
@@ -122,7 +123,7 @@ def _holds_arrays(x: Any) -> bool:
     )
 
 
-class _ModuleType(type(nnx.Module)):  # type: ignore[misc]
+class _ModuleType(ModuleMeta):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         with entering(RUNNING if phase.get() == RUNNING else BUILDING):
             module = super().__call__(*args, **kwargs)
