@@ -111,7 +111,7 @@ class _Checker:
             local = alias.asname or alias.name
             if alias.name == "*" or alias.name.startswith("__"):
                 yield Violation(node.lineno, f"import of {alias.name} from {module}")
-            elif node.level:
+            elif node.level or (module, alias.name) == ("__future__", "annotations"):
                 continue
             elif module == _RUNTIME and alias.name in names.RUNTIME_ALIASES:
                 self.modules[local] = f"{_RUNTIME}.{alias.name}"

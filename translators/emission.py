@@ -6,12 +6,27 @@ import re
 from collections.abc import Iterable, Mapping
 
 from translators.closure import Closures
+from translators.diagnostics import UserError
 from translators.index import Module, Unit
+from translators.linking import link
 from translators.rewriting.refusals import call_text
 from translators.rewriting.unit import Rewritten
+from translators.translation import Translated, Translation
 
 _RUNTIME = "translators.runtime."
 _SUPPORT = "translators.runtime.support."
+
+
+def standalone(translation: Translation, qualified_name: str) -> str:
+    """One file that holds a translated class with all it needs and imports only the runtime and plain libraries.
+
+    Raises UserError when the class was not translated.
+    """
+    outcome = translation.outcomes.get(qualified_name)
+    if not isinstance(outcome, Translated):
+        reason = outcome.code if outcome is not None else "no such class"
+        raise UserError(f"{qualified_name}: not translated ({reason}); give one of the translated classes")
+    return link(translation.modules, [qualified_name]).text
 
 
 def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:

@@ -19,6 +19,7 @@ class Calls(InPlace, State):
 
     def visit_Call(self, node: cst.Call) -> bool:
         name = dotted_name(node.func)
+        self.called.add(node.func)
         self._remember(node, name)
         foreign = self.foreign(name)
         if foreign in names.ANSWERS:

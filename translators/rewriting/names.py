@@ -68,8 +68,9 @@ EXPRESSIONS = {
     "types.LambdaType": "type(lambda: None)",
     "inspect.isfunction": "(lambda x: isinstance(x, type(lambda: None)))",
     "inspect.isclass": "(lambda x: isinstance(x, type))",
-    "torch.inf": "float('inf')",
-    "torch.nan": "float('nan')",
+    "torch.contiguous_format": "None",
+    "torch.channels_last": "None",
+    "torch.preserve_format": "None",
 }
 
 # Calls that hand their first argument on: f(x, ...) is x.

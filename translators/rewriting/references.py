@@ -8,6 +8,8 @@ from translators.rewriting.context import dotted_name
 from translators.rewriting.state import State
 
 _ALLOWED_DUNDERS = {"__init__", "__call__", "__name__"}
+# Attributes of tensors and dtypes that arrays do not have.
+_AS_OPERATIONS = {"data": "detach", "is_floating_point": "is_floating_point", "is_complex": "is_complex"}
 
 
 class References(State):
@@ -31,14 +33,14 @@ class References(State):
         attribute = original_node.attr.value
         if attribute.startswith("__") and attribute.endswith("__") and attribute not in _ALLOWED_DUNDERS:
             return self._dunder(original_node, updated_node)
-        if original_node in self.stores or dotted_name(original_node.value) in ("self", "cls"):
+        if original_node in self.stores or original_node in self.called or dotted_name(original_node.value) in ("self", "cls"):
             return updated_node
         if attribute == "device":
             return cst.Call(self.operation("device"))
         if attribute == "is_cuda":
             return cst.Name("False")
-        if attribute == "data" and not isinstance(updated_node.value, cst.Call):
-            return cst.Call(self.operation("detach"), [cst.Arg(updated_node.value)])
+        if attribute in _AS_OPERATIONS and not (attribute == "data" and isinstance(updated_node.value, cst.Call)):
+            return cst.Call(self.operation(_AS_OPERATIONS[attribute]), [cst.Arg(updated_node.value)])
         return updated_node
 
     def _replace(self, node: cst.BaseExpression, name: str) -> bool:

@@ -32,6 +32,7 @@ class State(cst.CSTTransformer):
         self.replaced: dict[cst.CSTNode, cst.BaseExpression] = {}
         self.built: dict[cst.CSTNode, cst.CSTNode] = {}  # definitions, whose parts are visited one by one
         self.flattened: dict[cst.CSTNode, list[cst.BaseStatement]] = {}
+        self.called: set[cst.CSTNode] = set()  # expressions that are called
         self.stores: set[cst.CSTNode] = set()  # expressions that are assigned to
         self._expression: cst.BaseExpression | None = None  # that of the expression statement being visited
 
