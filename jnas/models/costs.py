@@ -106,8 +106,9 @@ def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCos
     module = build_block(placed, abstract=True)
     trained = sum(math.prod(parameter.shape) for parameter in module.parameters())
     graph, parameters, rest = nnx.split(module, nnx.Param, ...)
-    inputs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (parameters, rest))
     images = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
+    inputs: Any = (parameters, rest, images)
+    inputs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), inputs)
 
     def forward(parameters: Any, rest: Any, x: jax.Array) -> jax.Array:
         with randomness(jax.random.key(0)):
@@ -118,8 +119,8 @@ def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCos
 
     lowering = platform.set("tpu")  # on a CPU depthwise convolutions are no convolutions and would not be counted
     try:
-        jaxpr, out = jax.make_jaxpr(forward, return_shape=True)(*inputs, images)
-        jax.eval_shape(jax.grad(loss, argnums=(0, 2)), *inputs, images)
+        jaxpr, out = jax.make_jaxpr(forward, return_shape=True)(*inputs)
+        jax.eval_shape(jax.grad(loss, argnums=(0, 2)), *inputs)
     except Refused as refused:
         raise BuildError((), "refused", str(refused)) from refused
     except Exception as error:  # whatever translated code raises: a failing candidate is a result
