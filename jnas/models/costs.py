@@ -105,14 +105,13 @@ def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCos
     placed = place(node, library, Inference(library), shape, ())
     module = build_block(placed, abstract=True)
     trained = sum(math.prod(parameter.shape) for parameter in module.parameters())
-    graph, parameters, rest = nnx.split(module, nnx.Param, ...)
+    graph, parameters, *rest = nnx.split(module, nnx.Param, ...)
     images = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
-    inputs: Any = (parameters, rest, images)
-    inputs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), inputs)
+    inputs = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (parameters, rest, images))
 
     def forward(parameters: Any, rest: Any, x: jax.Array) -> jax.Array:
         with randomness(jax.random.key(0)):
-            return nnx.merge(graph, parameters, rest, copy=True)(x)
+            return nnx.merge(graph, parameters, *rest, copy=True)(x)
 
     def loss(parameters: Any, rest: Any, x: jax.Array) -> jax.Array:
         return jnp.sum(forward(parameters, rest, x))
