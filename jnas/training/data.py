@@ -10,6 +10,7 @@ import logging
 import socket
 import tempfile
 import urllib.parse
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -219,7 +220,7 @@ def _read(builder: Any, split: str, image_key: str, label_key: str) -> Split:
     for path in (builder.data_path / "features.json", *files):
         digest.update(Path(path).read_bytes())
     cached = default_cache() / "datasets" / f"{builder.name}-{split}-{digest.hexdigest()[:16]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError), np.load(cached) as arrays:
+    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(cached) as arrays:
         return Split(arrays["images"], arrays["labels"])
     decoded = _decode(builder, split, image_key, label_key)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
