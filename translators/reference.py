@@ -1,0 +1,138 @@
+"""The PyTorch side of a verification: imports and runs the original class. Only ever called in the child process."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# Operators of torchvision's compiled part. Its Python part does not import unless they are declared; nothing calls them.
+_TORCHVISION_OPERATORS = """
+nms qnms roi_align _roi_align_backward qroi_align ps_roi_align _ps_roi_align_backward roi_pool _roi_pool_backward
+ps_roi_pool _ps_roi_pool_backward deform_conv2d _deform_conv2d_backward
+""".split()
+
+_DROPOUT_RATES = ("p", "drop_prob", "drop_rate", "drop_path_rate")
+
+_declared: list[Any] = []  # a library that is collected takes its operators with it
+
+
+def _declare_torchvision_operators() -> None:
+    import torch
+
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError):
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in _TORCHVISION_OPERATORS:
+            if not hasattr(torch.ops.torchvision, name):
+                library.define(f"{name}(Tensor input) -> Tensor")
+        _declared.append(library)
+
+
+class Original:
+    """An instance of the original class with every parameter and persistent buffer drawn at random and no dropout."""
+
+    def __init__(
+        self, import_root: Path, module: str, name: str, init: Mapping[str, Any],
+        arguments: Callable[[Any, Any], Any], roots: Sequence[str],
+    ):  # fmt: skip
+        import torch
+
+        for folder in (import_root, *(Path(root).parent for root in roots)):
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
+        if not _declared:
+            _declare_torchvision_operators()
+        cls = getattr(importlib.import_module(module), name)
+        torch.manual_seed(0)
+        self.model = cls(**arguments(dict(init), torch.nn))
+        self._draw()
+        for part in self.model.modules():
+            if "drop" in type(part).__name__.lower():
+                for rate in _DROPOUT_RATES:
+                    if isinstance(getattr(part, rate, None), float):
+                        setattr(part, rate, 0.0)
+
+    def _draw(self) -> None:
+        """Variances and gains stay around one so that values keep their size through the layers."""
+        import torch
+
+        rng = np.random.default_rng(0)
+        with torch.no_grad():
+            for name, tensor in self.model.state_dict().items():
+                if not tensor.is_floating_point():
+                    continue
+                numbers = rng.standard_normal(tuple(tensor.shape))
+                if name.endswith("var"):
+                    numbers = 0.5 + rng.random(tuple(tensor.shape))
+                elif tensor.ndim <= 1:
+                    numbers = (name.endswith("weight")) + 0.3 * numbers
+                else:
+                    numbers = numbers / np.sqrt(max(1, np.prod(tensor.shape[1:])))
+                tensor.copy_(torch.as_tensor(numbers, dtype=tensor.dtype))
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: tensor.detach().numpy().copy() for name, tensor in self.model.state_dict().items()}
+
+    def run(self, inputs: Sequence[np.ndarray], training: bool) -> tuple:
+        """Outputs, the random cotangents of the floating ones, gradients of the inputs, state after training.
+
+        The state of the model is the same afterwards.
+        """
+        import torch
+
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        try:
+            leaves = [torch.tensor(x, requires_grad=True) for x in inputs]
+            # Clones: some modules write into their input.
+            outputs = _tensors(self.model.train(training)(*(x.clone() for x in leaves)))
+            floats = [x for x in outputs if x.is_floating_point()]
+            rng = np.random.default_rng(1)
+            cotangents = [rng.standard_normal(tuple(x.shape)).astype(np.float32) for x in floats]
+            total = sum((x * torch.tensor(c)).sum() for x, c in zip(floats, cotangents, strict=True))
+            found = torch.autograd.grad(total, leaves, allow_unused=True)
+            gradients = [np.zeros(x.shape, np.float32) if g is None else g.numpy() for g, x in zip(found, leaves, strict=True)]
+            state = self.state() if training else {}
+            return [x.detach().numpy() for x in outputs], cotangents, gradients, state
+        finally:
+            self.model.load_state_dict(before)
+
+    def trace(self, inputs: Sequence[np.ndarray], training: bool) -> list[tuple[str, list[np.ndarray]]]:
+        """(path, outputs) of every submodule in the order in which they finish."""
+        import torch
+
+        calls: list[tuple[str, list[np.ndarray]]] = []
+        hooks = []
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        for name, part in self.model.named_modules():
+
+            def record(part: Any, given: Any, result: Any, name: str = name) -> None:
+                calls.append((name, [x.detach().numpy().copy() for x in _tensors(result)]))
+
+            hooks.append(part.register_forward_hook(record))
+        with torch.no_grad():
+            self.model.train(training)(*(torch.tensor(x) for x in inputs))
+        self.model.load_state_dict(before)
+        for hook in hooks:
+            hook.remove()
+        return calls
+
+
+def _tensors(result: Any) -> list[Any]:
+    """The tensors of a result in the order in which JAX flattens containers: dictionaries by sorted key."""
+    import torch
+
+    if torch.is_tensor(result):
+        return [result]
+    if isinstance(result, Mapping):
+        return [x for key in sorted(result) for x in _tensors(result[key])]
+    if isinstance(result, (tuple, list)):
+        return [x for item in result for x in _tensors(item)]
+    return []
