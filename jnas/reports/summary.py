@@ -56,8 +56,10 @@ def _print_best(run: Run, console: Console) -> None:
         console.print(draw(tree, run.library, run.input_shape, changed(start, tree)))
     except UserError as error:
         console.print(Text(f"cannot be drawn here: {clean(error, 400)}"))
+    steps = Table.grid(padding=(0, 2))
     for candidate in run.lineage(best)[1:]:
-        console.print(Text(f"  {gain(run.gain(candidate)):>6}  {clean(candidate.description)}"))
+        steps.add_row("", gain(run.gain(candidate)), Text(clean(candidate.description)))
+    console.print(steps)
     after, before = run.final_accuracy(best.number), run.final_accuracy(0)
     if after is not None and before is not None and best.number:
         line = f"\nTest accuracy  {percent(after)}; the start tree, trained alike, {percent(before)}: "
