@@ -27,7 +27,7 @@ from jnas.library.hypotheses import (
 from translators import Argument
 
 # (multiple, a value that only it and its divisors divide)
-WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192))
+WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192), (128, 384))
 SIZE_TESTS = ((1, 15), (2, 14), (4, 12), (7, 21), (8, 24), (14, 42), (16, 48), (32, 32))
 WINDOWS = (2, 4, 7, 8)
 GROWTHS = (8, 16, 32)
@@ -253,7 +253,7 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
     if multiple is None:
         raise NotPlaceable("no divisibility of the incoming width explains where it executes")
     block = _with(block, width_multiple=multiple)
-    widths = (w for w in sorted({1, 3, multiple, 8, 16, 24, 32, 48, 64, 128}) if w % multiple == 0)
+    widths = (w for w in sorted({1, 3, multiple, 8, 16, 24, 32, 48, 64}) if w % multiple == 0)
     least = next((w for w in widths if fits(experiment, block, {}, at(w))), None)
     if least is None:
         raise NotPlaceable("executes at single widths only")
@@ -263,8 +263,24 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
         return block
     multiple = _least_multiple(lambda w: fits(experiment, block, {output: w}, place), WIDTH_TESTS)
     if multiple is None:
-        raise NotPlaceable("outgoing width can only be the incoming one")
+        return _with_output_tied(experiment, block, place)
     return _with(block, output_multiple=multiple)
+
+
+def _with_output_tied(experiment: Experiment, block: Block, place: Place) -> Block:
+    """The block for incoming widths only, as where another outgoing width also changes the size."""
+    contract = block.contract
+    share = 1 / Fraction(contract.expansion)
+    parameter = replace(block.parameter(contract.output_width), role="input width")
+    tied = _with(
+        _with_parameter(block, parameter),
+        output_width=None,
+        expansion=1,
+        width_ratios=(*contract.width_ratios, (parameter.name, float(share))),
+    )
+    if not fits(experiment, tied, {}, place):
+        raise NotPlaceable("outgoing width follows no rule that was tried")
+    return tied
 
 
 def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
@@ -294,6 +310,8 @@ def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
     unit = multiple * (block.contract.reduction if block.contract.exact else 1)
     least = next((s for s in (1, 2, 4, 7, 8, 14) if s % unit == 0 and fits(experiment, block, {}, at(s))), None)
     block = _with(block, minimum_size=least or place.shape[1])
+    if not fits(experiment, block, {}, at(3 * place.shape[1])):
+        raise NotPlaceable("outgoing size does not follow the incoming one")
     if not fits(experiment, block, {}, at(place.shape[1], 2 * place.shape[1])):
         block = _with(block, square=True)
     return block

@@ -73,6 +73,8 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
             result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), _KEY)
     except Refused as refused:
         return Failure(stage, str(refused), refused.code)
+    except MemoryError:
+        raise  # other guesses would fill it again
     except Exception as error:  # whatever translated code raises is an answer
         return Failure(stage, f"{type(error).__name__}: {first_line(error)}")
     if not jnp.issubdtype(result.dtype, jnp.floating):

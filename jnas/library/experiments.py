@@ -8,15 +8,15 @@ from typing import Any
 
 from jnas.library.binding import Shape
 from jnas.library.execution import Failure, Place, execute, read_shape
-from jnas.library.hypotheses import Guess, Share, guesses, optional_guess, role_of, value_at
+from jnas.library.hypotheses import Extent, Guess, Share, guesses, optional_guess, role_of, value_at
 from jnas.library.store import runtime_class
 from translators import Argument
 
 LAYOUTS_TRIED = ("NCHW", "NHWC", "NLC")
 BASE_SHAPE = (64, 16, 16)
-OTHER_SHAPES = ((64, 14, 14), (64, 28, 28), (128, 32, 32))
+OTHER_SHAPES = ((64, 14, 14), (128, 16, 16), (64, 28, 28))
 GUESSES_TRIED = 24
-GUESSES_TRIED_ELSEWHERE = 4
+GUESSES_TRIED_ELSEWHERE = 3
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,11 @@ def _ordered_guesses(arguments: tuple[Argument, ...]) -> Iterator[Guess]:
     choices = {a.name: guesses(a) for a in arguments if a.required}
     optional = {a.name: symbol for a in arguments if not a.required and (symbol := optional_guess(a)) is not None}
     bound = any(role_of(a) == "input width" for a in arguments if a.required)
+    widths = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Share)}
+    sizes = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Extent)}
     additions: list[Guess] = [{}, optional] if bound else [optional, {}]
-    if not optional:
-        additions = [{}]
-    widths_only = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Share)}
-    if widths_only and widths_only != optional:
-        additions.insert(1, widths_only)
+    additions += [widths | sizes, widths]
+    additions = [a for i, a in enumerate(additions) if a not in additions[:i]]
     for guess in _changed(choices):
         for addition in additions:
             yield {**guess, **addition}

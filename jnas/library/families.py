@@ -13,7 +13,37 @@ from jnas.library.block import Contract
 from jnas.library.execution import Place, lowering_plainly
 from translators.runtime.construction import constructing, randomness
 
-_GATES = {"logistic", "clamp", "tanh", "exp", "min", "erf"}
+_GATES = {"logistic", "clamp", "tanh", "exp", "min"}
+_ELEMENTWISE = _GATES | {
+    "max",
+    "mul",
+    "add",
+    "sub",
+    "div",
+    "neg",
+    "select_n",
+    "integer_pow",
+    "square",
+    "erf",
+    "erfc",
+    "log1p",
+}
+_ELEMENTWISE |= {
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "abs",
+    "log",
+    "expm1",
+    "pow",
+    "convert_element_type",
+    "sign",
+    "sqrt",
+    "ne",
+    "eq",
+}
+_WINDOWS = {"reduce_window_max", "reduce_window_sum", "reduce_window"}
 
 
 @dataclass
@@ -23,7 +53,8 @@ class _Trace:
     place: Place
     operations: set[str] = field(default_factory=set)
     spatial_convolution: bool = False  # a kernel larger than one at the input's resolution
-    dense: bool = False  # a matrix product or pointwise convolution with a parameter
+    dense: int = 0  # matrix products and pointwise convolutions with a parameter
+    pointwise: int = 0  # the convolutions among them
     interactions: int = 0  # products of two values that both depend on the input
     pools_everything: bool = False  # a reduction over height and width
     parameters: bool = False
@@ -37,13 +68,13 @@ def family_of(cls: type, arguments: Mapping[str, Any], place: Place, contract: C
     shrinks = contract.reduction > 1
     bound_to_tokens = any(kind == "tokens" for _, kind in contract.sizes)
     if not trace.parameters and not trace.dense and not trace.spatial_convolution:
-        if {"reduce_window_max", "reduce_window_sum", "reduce_window"} & trace.operations:
+        if trace.operations & _WINDOWS:
             return "pooling"
         if shrinks:
             return "downsampling"
         if trace.pools_everything:
             return "channel attention" if "mul" in trace.operations else "pooling"
-        return "activation" if trace.operations & _GATES or "act" in lowered else "other"
+        return "activation" if trace.operations and trace.operations <= _ELEMENTWISE else "other"
     if trace.interactions >= 2 and "exp" in trace.operations:
         return "attention"
     if shrinks:
@@ -57,12 +88,16 @@ def family_of(cls: type, arguments: Mapping[str, Any], place: Place, contract: C
         return "residual block" if trace.shortcut else "convolution"
     if bound_to_tokens or "fft" in trace.operations or (trace.dense and "mix" in lowered):
         return "mixer"
+    if trace.dense and trace.operations & _WINDOWS and trace.shortcut:
+        return "mixer"
+    if trace.pointwise == 1 and trace.dense == 1:
+        return "convolution"
     if trace.dense:
         return "mlp"
     if "rsqrt" in trace.operations or "norm" in lowered:
         return "normalisation"
-    if {"reduce_window_max", "reduce_window_sum", "reduce_window"} & trace.operations:
-        return "mixer" if trace.parameters else "pooling"
+    if trace.operations & _WINDOWS:
+        return "mixer"
     return "other"
 
 
@@ -119,12 +154,13 @@ def _note(equation: Any, name: str, inputs: list[Any], dependent: set[Any], same
             if all(shape[i] > 1 for i in lhs[:2]):
                 found.spatial_convolution = True
         else:
-            found.dense = True
+            found.dense += 1
+            found.pointwise += 1
     elif name == "dot_general":
         if all(v in dependent for v in inputs) and len(inputs) == 2:
             found.interactions += 1
         else:
-            found.dense = True
+            found.dense += 1
     elif name == "add" and any(v in same for v in inputs):
         found.shortcut = True
     elif name in ("reduce_sum", "reduce_max"):

@@ -179,6 +179,8 @@ def class_names(name: str) -> tuple[str, ...]:
     """Runtime classes that an argument of this name may stand for."""
     if "norm" in name:
         return ("nn.BatchNorm2d", "nn.LayerNorm", "nn.Identity")
+    if "conv" in name:
+        return ("nn.Conv2d", "nn.Identity")
     if re.search(r"act|gate|nonlin", name):
         return ("nn.ReLU", "nn.GELU", "nn.SiLU")
     return ("nn.Identity",)
@@ -187,7 +189,8 @@ def class_names(name: str) -> tuple[str, ...]:
 def _sizes(name: str, pair: bool) -> tuple[Symbol, ...]:
     if re.search(r"window|win_size|block_size|partition", name):
         scalars, pairs = (Constant(4), Constant(7)), (Constant((4, 4)), Constant((7, 7)))
-        return pairs + scalars if pair else scalars + pairs
+        whole: tuple[Symbol, ...] = (Extent("pair"), Extent("height"))
+        return (*pairs, *scalars, *whole) if pair else (*scalars, *pairs, *whole)
     if re.search(r"seq|tokens|patches", name):
         return (Extent("tokens"), Extent("pair"), Extent("height"))
     if pair or re.search(r"feat_size|input_res|shape", name):
@@ -196,9 +199,11 @@ def _sizes(name: str, pair: bool) -> tuple[Symbol, ...]:
 
 
 def optional_guess(argument: Argument) -> Symbol | None:
-    """What an optional argument would have to be for the class to work at any place: a width or a size of the input."""
+    """What an optional argument may have to be for the class to work at all: a width, a size or a class."""
     default = default_value(argument)
     role = role_of(argument)
+    if role == "module class" and argument.default_source == "None":
+        return Constant(class_names(argument.name)[0])
     if role == "input width" and isinstance(default, int) and not isinstance(default, bool):
         return Share(Fraction(1))
     if role == "size" and not re.search(r"window|win_size|block_size|partition", argument.name):

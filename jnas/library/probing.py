@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +25,7 @@ from jnas.library.hypotheses import default_value, role_of, value_at
 from jnas.library.store import block_to_json, load_class, runtime_class
 from translators import Argument, Refused
 
-MEMORY_LIMIT = 8 << 30  # address space of a worker, most of which JAX reserves and never touches
+MEMORY_LIMIT = 2 << 30  # bytes of address space that a worker may add to what it has after its imports
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,18 @@ def _with_family(block: Block, contract: Contract, cls: type, start: Start) -> B
     return replace(block, family=family_of(cls, values, start.place, contract, block.name.rpartition(".")[2]))
 
 
+def _inherited_arguments(cls: type) -> list[Argument]:
+    """Arguments of a constructor that mining did not see, for it is the runtime's own."""
+    arguments = []
+    for p in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+        if p.kind != p.POSITIONAL_OR_KEYWORD:
+            continue
+        required, is_class = p.default is p.empty, isinstance(p.default, type)
+        source = "" if required else f"nn.{p.default.__name__}" if is_class else repr(p.default)
+        arguments.append(Argument(p.name, required, None if required or is_class else p.default, source, ""))
+    return arguments
+
+
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON answer to a JSON job: folder, name, arguments, description, provenance."""
     name = job["name"]
@@ -81,11 +95,20 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # importing emitted code can raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         return {"name": name, "status": "crashed", "reason": reason, "code": None, "block": None}
-    found = probe(cls, name, [Argument(**argument) for argument in job["arguments"]])
+    try:
+        found = probe(cls, name, [Argument(**argument) for argument in job["arguments"]] or _inherited_arguments(cls))
+    except MemoryError:
+        found = Probe(name, "crashed", f"needs more than {MEMORY_LIMIT >> 30} GiB")
     record = None
     if found.block is not None:
         record = block_to_json(replace(found.block, description=described.description, provenance=described.provenance))
     return {"name": name, "status": found.status, "reason": found.reason, "code": found.code, "block": record}
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+    limit = pages * resource.getpagesize() + MEMORY_LIMIT
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def main() -> None:
@@ -93,7 +116,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    _limit_memory()
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 

@@ -1,0 +1,144 @@
+"""Mining as a user meets it: real folders in, a library and counts out; bad input is one line and exit code 2."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jnas.library.store import construct, open_library
+from jnas.mine import main, mine
+from translators.diagnostics import UserError
+
+SOURCE = '''
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Gate(nn.Module):
+    """Channels gated by their means."""
+
+    def __init__(self, channels, reduction=4):
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, channels // reduction, 1)
+        self.fc2 = nn.Conv2d(channels // reduction, channels, 1)
+
+    def forward(self, x):
+        s = x.mean((2, 3), keepdim=True)
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(s))))
+
+
+class Two(nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+
+class Counts(nn.Module):
+    def forward(self, x):
+        return x[torch.nonzero(x.sum((1, 2, 3)))]
+'''
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "nets"
+    folder.mkdir()
+    (folder / "gates.py").write_text(SOURCE)
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def test_a_folder_becomes_a_library(source, cache):
+    report = mine([str(source)], cache)
+    row = report.sources[0]
+    assert (row.classes, row.blocks, row.placeable, row.cached) == (3, 2, 1, False)
+    assert row.families == {"channel attention": 1}
+    assert sum(row.refused.values()) == 1
+    block = next(b for b in open_library(report.folders).placeable() if b.mined)
+    assert block.name.endswith("gates.Gate") and block.description == "Channels gated by their means."
+    assert block.provenance["path"].endswith("gates.py") and block.contract.input_width == ("channels",)
+    assert construct(block, {"channels": 8}) is not None
+
+
+def test_unchanged_sources_come_from_the_cache_and_changed_ones_do_not(source, cache):
+    first = mine([str(source)], cache)
+    again = mine([str(source)], cache)
+    assert again.sources[0].cached and again.folders == first.folders
+    assert open_library(again.folders).fingerprint == open_library(first.folders).fingerprint
+    assert not mine([str(source)], cache, refresh=True).sources[0].cached
+    (source / "gates.py").write_text(SOURCE.replace("reduction=4", "reduction=2"))
+    changed = mine([str(source)], cache)
+    assert not changed.sources[0].cached and changed.folders != first.folders
+
+
+def test_an_interrupted_run_leaves_no_half_library(source, cache):
+    def interrupt(stage, done, total):
+        if stage == "probing":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mine([str(source)], cache, interrupt)
+    assert list(cache.iterdir()) == []
+    assert mine([str(source)], cache).sources[0].placeable == 1
+
+
+def test_a_damaged_library_is_made_again(source, cache):
+    folder = mine([str(source)], cache).folders[0]
+    (folder / "library.json").write_text('{"blo')
+    assert not mine([str(source)], cache).sources[0].cached
+    assert len(open_library([folder]).placeable()) > 1
+
+
+def test_the_command_prints_counts_and_writes_json(source, cache, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert main([str(source), "--library", str(cache), "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for word in ("found", "translated", "executed", "placeable", "refused", str(cache)):
+        assert word in printed.replace("\n", "")
+    assert json.loads(out.read_text())["sources"][0]["placeable"] == 1
+
+
+@pytest.mark.parametrize("content", [None, {}, {"notes.txt": "x"}, {"a.py": "x = 1\n"}])
+def test_sources_without_anything_to_mine_are_bad_input(tmp_path, cache, capsys, content):
+    folder = tmp_path / "source"
+    if content is not None:
+        folder.mkdir()
+        for name, text in content.items():
+            (folder / name).write_text(text)
+    assert main([str(folder), "--library", str(cache)]) == 2
+    error = capsys.readouterr().err
+    assert str(folder) in error and error.count("\n") == 1
+
+
+def test_an_unwritable_library_folder_is_bad_input(source, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main([str(source), "--library", str(tmp_path / "file" / "libraries")]) == 2
+    error = capsys.readouterr().err
+    assert "--library" in error and error.count("\n") == 1
+
+
+def test_a_source_without_placeable_blocks_can_be_turned_down(source, cache):
+    (source / "gates.py").write_text(SOURCE[: SOURCE.index("class Gate")] + SOURCE[SOURCE.index("class Two") :])
+    with pytest.raises(UserError, match="no placeable block"):
+        mine([str(source)], cache).require_placeable()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
+def test_timm_is_mined_without_being_imported(cache):
+    program = (
+        "import sys; from pathlib import Path; from jnas.mine import mine\n"
+        f"row = mine(['timm'], Path({str(cache)!r})).sources[0]\n"
+        "assert not {'timm', 'torch', 'jax'} & set(sys.modules)\n"
+        "print(row.classes, row.executed, row.placeable, len(row.families))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    classes, executed, placeable, families = map(int, done.stdout.split())
+    assert abs(classes - 775) <= 775 * 0.05
+    assert executed >= 300 and placeable >= 120 and families >= 8
