@@ -72,24 +72,25 @@ def _emit(
         text, used = _text(unit, rewritten[unit], closures)
         texts.append((unit, text))
         namespaces.update(used)
-    parts = [_header(module, units), _foreign_imports(namespaces) + _source_imports(top), *_joined(texts)]
+    imports = (_foreign_imports(namespaces) + _source_imports(top)).strip("\n")
+    parts = [_header(module, units), imports, *_joined(texts)]
     if bottom:
         parts.append(_source_imports(bottom, "  # noqa: E402"))
-    return "\n\n".join(part.strip("\n") for part in parts if part.strip("\n")) + "\n"
+    return "\n\n".join(part.rstrip("\n") for part in parts if part.strip("\n")) + "\n"
 
 
 def _joined(texts: list[tuple[Unit, str]]) -> list[str]:
     """Definitions stand two empty lines apart, constants that follow each other one line apart at most."""
     parts: list[str] = []
-    previous = ""
+    previous = "class"
     for unit, text in texts:
-        spaced = unit.kind in ("class", "function") or previous in ("class", "function", "")
-        if spaced or not parts:
-            parts.append(("\n" if parts else "") + text)
+        if unit.kind in ("class", "function") or previous in ("class", "function") or not parts:
+            large = unit.kind in ("class", "function") or (bool(parts) and previous in ("class", "function"))
+            parts.append("\n" + text if large else text)
         else:
             parts[-1] += "\n" + text
         previous = unit.kind
-    return ["\n" + part.lstrip("\n") if i else part for i, part in enumerate(parts)]
+    return parts
 
 
 def _text(unit: Unit, rewritten: Rewritten, closures: Closures) -> tuple[str, dict[str, str]]:

@@ -32,8 +32,8 @@ class Calls(InPlace, State):
             self.replaced[node] = self._argument(node.args[1])
         elif foreign in names.CALLS_THROUGH and node.args:
             kept = [a for a in node.args[1:] if a.keyword is None or a.keyword.value not in names.CALL_THROUGH_KEYWORDS]
-            arguments = [argument.visit(self) for argument in kept]
-            self.replaced[node] = cst.Call(self._argument(node.args[0]), arguments)  # type: ignore[arg-type]
+            arguments = [cst.Arg(self._argument(a), a.keyword, star=a.star) for a in kept]
+            self.replaced[node] = cst.Call(self._argument(node.args[0]), arguments)
         elif foreign in ("getattr", "setattr", "hasattr", "type"):
             self._by_name(node, foreign)
         if node not in self.replaced and isinstance(node.func, cst.Attribute):
@@ -132,10 +132,11 @@ class Calls(InPlace, State):
 
 
 def _with_receiver(receiver: cst.BaseExpression, arguments: Sequence[cst.Arg]) -> list[cst.Arg]:
-    first = cst.Arg(receiver)
-    if isinstance(receiver, cst.GeneratorExp):
-        first = cst.Arg(receiver.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
-    return [first, *arguments]
+    if isinstance(receiver, cst.GeneratorExp | cst.NamedExpr | cst.Tuple):
+        return [cst.Arg(receiver), *arguments]
+    plain = all(isinstance(p.whitespace_after, cst.SimpleWhitespace) for p in receiver.lpar)
+    plain = plain and all(isinstance(p.whitespace_before, cst.SimpleWhitespace) for p in receiver.rpar)
+    return [cst.Arg(receiver.with_changes(lpar=[], rpar=[]) if plain else receiver), *arguments]
 
 
 def _is_super(node: cst.BaseExpression) -> bool:

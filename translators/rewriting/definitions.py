@@ -63,7 +63,7 @@ class Definitions(State):
         is_record = any(self.foreign(dotted_name(base.value)) in _FIELD_CLASSES for base in node.bases)
         is_record = is_record or any(self.foreign(_decorator_name(d)) in _FIELD_CLASSES for d in node.decorators)
         self.scopes.append(Scope(bound_names(statement), is_class=True, is_record=is_record))
-        body = node.body.visit(self)
+        body = _without_gap(node.body.visit(self))
         self.scopes.pop()
         lpar, rpar = (node.lpar, node.rpar) if bases else (cst.MaybeSentinel.DEFAULT, cst.MaybeSentinel.DEFAULT)
         self.built[node] = node.with_changes(
@@ -191,6 +191,17 @@ class Definitions(State):
 def _decorator_name(decorator: cst.Decorator) -> str | None:
     expression = decorator.decorator
     return dotted_name(expression.func if isinstance(expression, cst.Call) else expression)
+
+
+def _without_gap(body: Any) -> Any:
+    """A class body without the empty lines that follow a dropped first statement."""
+    first = body.body[0] if isinstance(body, cst.IndentedBlock) and body.body else None
+    if first is None or not getattr(first, "leading_lines", ()):
+        return body
+    lines = list(first.leading_lines)
+    while lines and lines[0].comment is None:
+        lines.pop(0)
+    return body.with_changes(body=[first.with_changes(leading_lines=lines), *body.body[1:]])
 
 
 def _target_names(target: cst.BaseExpression) -> list[str]:

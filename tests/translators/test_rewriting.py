@@ -1,0 +1,283 @@
+"""Before and after of every rewriting, in the body of a forward."""
+
+import textwrap
+
+import pytest
+
+from translators import Refusal
+
+PAIRS = {
+    "torch function": ("return torch.cat([x, x], dim=1)", "return ops.cat([x, x], dim=1)"),
+    "functional": ("return F.relu(x)", "return F.relu(x)"),
+    "tensor method": ("return x.view(2, -1).mean(1)", "return ops.mean(ops.view(x, 2, -1), 1)"),
+    "method over lines keeps its comment": (
+        "return (\n    x.flatten(1)  # rows\n    .sum(1)\n)",
+        "return (\n    ops.sum(ops.flatten(x, 1), 1)\n)",
+    ),
+    "method of an operator": ("return (x + 1).abs()", "return ops.abs(x + 1)"),
+    "dtype and method of one name": ("return x.float().to(torch.float)", "return ops.to(ops.float(x), ops.float)"),
+    "method of own module stays": ("return self.float(x)", "return self.float(x)"),
+    "method of parent stays": ("return super().forward(x)", "return super().forward(x)"),
+    "method of a library stays": ("return x * math.log(2)", "return x * math.log(2)"),
+    "method of a string stays": ("return self.table[','.join(x)]", "return self.table[','.join(x)]"),
+    "method of a list stays": (
+        "xs = []\nxs.append(x)\nreturn xs.index(x)",
+        "xs = []\nxs.append(x)\nreturn xs.index(x)",
+    ),
+    "class of torch by its long name": (
+        "return isinstance(self.a, torch.nn.modules.conv.Conv2d)",
+        "return isinstance(self.a, nn.Conv2d)",
+    ),
+    "tensor class": ("return isinstance(x, torch.Tensor)", "return isinstance(x, ops.Tensor)"),
+    "unbound method": ("return torch.Tensor.view(x, 2, -1)", "return ops.view(x, 2, -1)"),
+    "scripting query": ("if torch.jit.is_scripting():\n    return x\nreturn -x", "return -x"),
+    "else of a query": ("if torch.cuda.is_available():\n    y = 1\nelse:\n    y = 2\nreturn x * y", "y = 2\nreturn x * y"),
+    "elif that is decided": (
+        "if self.a:\n    y = 1\nelif torch.jit.is_tracing():\n    y = 2\nelse:\n    y = 3\nreturn x * y",
+        "if self.a:\n    y = 1\nelse:\n    y = 3\nreturn x * y",
+    ),
+    "query in an expression": (
+        "return x if self.a and not torch.jit.is_scripting() else -x",
+        "return x if self.a and not False else -x",
+    ),
+    "conditional expression": ("return x if torch.jit.is_scripting() else -x", "return -x"),
+    "version": ("if torch.__version__ >= '1.8':\n    return x\nreturn -x", "return x\nreturn -x"),
+    "hasattr of torch": ("if hasattr(F, 'gelu'):\n    x = -x\nreturn x", "x = -x\nreturn x"),
+    "autocast": ("with torch.cuda.amp.autocast(enabled=False):\n    x = x + 1\nreturn x", "x = x + 1\nreturn x"),
+    "no_grad": (
+        "with torch.no_grad():\n    y = x + 1\nreturn x * y",
+        "y = x + 1\ny = ops.detach(y)\nreturn x * y",
+    ),
+    "detach": ("return x.detach()", "return ops.detach(x)"),
+    "data": ("return x.data + 1", "return ops.detach(x) + 1"),
+    "device": ("return torch.zeros(2, device=x.device)", "return ops.zeros(2, device=ops.device())"),
+    "checkpoint": (
+        "return torch.utils.checkpoint.checkpoint(self.inner, x, use_reentrant=False)",
+        "return self.inner(x)",
+    ),
+    "jit annotation": ("return torch.jit.annotate(int, x)", "return x"),
+    "in-place method as a statement": ("x.add_(1)\nreturn x", "x = ops.add_(x, 1)\nreturn x"),
+    "in-place method of an attribute": ("self.mean.mul_(0.9)\nreturn x", "ops.mul_(self.mean, 0.9)\nreturn x"),
+    "in-place method of data": ("self.mean.data.mul_(0.9)\nreturn x", "ops.mul_(self.mean, 0.9)\nreturn x"),
+    "in-place method read again": (
+        "y = x.add_(1)\nreturn x + y",
+        "y = (x := ops.add_(x, 1))\nreturn x + y",
+    ),
+    "in-place method not read again": ("y = x.add_(1)\nreturn y", "y = ops.add_(x, 1)\nreturn y"),
+    "in-place function as a statement": (
+        "F.relu(x, inplace=True)\nreturn x",
+        "x = F.relu(x, inplace=True)\nreturn x",
+    ),
+    "in-place function read again": (
+        "y = F.relu(x, inplace=True)\nreturn x + y",
+        "y = (x := F.relu(x, inplace=True))\nreturn x + y",
+    ),
+    "in-place function of a name with another name": (
+        "a = x\nx = F.relu(x, inplace=True)\nreturn a + x",
+        "a = x\nx = (a := F.relu(x, inplace=True))\nreturn a + x",
+    ),
+    "item assignment": ("y = x * 1\ny[:, 0] = 0\nreturn y", "y = x * 1\ny = set_item(y, (slice(None, None), 0), 0)\nreturn y"),
+    "item assignment of one slice": ("y = x * 1\ny[1:] = 0\nreturn y", "y = x * 1\ny = set_item(y, slice(1, None), 0)\nreturn y"),
+    "augmented item": (
+        "y = x * 1\ny[0] += x[1] - 2\nreturn y",
+        "y = x * 1\ny = set_item(y, 0, y[0] + (x[1] - 2))\nreturn y",
+    ),
+    "item of a dict stays": ("d = {}\nd[0] = x\nreturn d[0]", "d = {}\nd[0] = x\nreturn d[0]"),
+    "string key stays": ("self.cache['x'] = 1\nreturn x", "self.cache['x'] = 1\nreturn x"),
+    "index by a list": ("return x[:, [0, 2]]", "return get_item(x, (slice(None, None), [0, 2]))"),
+    "augmented assignment stays": ("x = x * 2\nx += 1\nreturn x", "x = x * 2\nx += 1\nreturn x"),
+    "own attribute by a computed name": ("return getattr(self, f'conv{1}')(x)", "return self.get_submodule(f'conv{1}')(x)"),
+    "layer by a computed name": ("return getattr(nn, self.kind)()(x)", "return look_up(nn, self.kind)()(x)"),
+    "class of an object": ("return self.__class__.__name__", "return type(self).__name__"),
+    "logging and printing go": ("print(x.shape)\nreturn x", "return x"),
+    "import inside": ("from math import sqrt\nreturn x * sqrt(2)", "return x * sqrt(2)"),
+    "annotation inside": ("y: torch.Tensor = x + 1\nreturn y", "y = x + 1\nreturn y"),
+    "environment variable": (
+        "import os\nreturn x * int(os.environ.get('SCALE', '2'))",
+        "return x * int('2')",
+    ),
+    "refusal in a branch": (
+        "if self.rare:\n    return torch.unique(x)\nreturn x",
+        "if self.rare:\n    return refuse('R04', 'block.py:8: torch.unique is not supported')(x)\nreturn x",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_before_and_after(forward, name):
+    before, after = PAIRS[name]
+    assert forward(before) == textwrap.dedent(after)
+
+
+REFUSED = {
+    "unresolved name": ("return missing(x)", "R01", "missing"),
+    "third-party symbol": ("import mmcv\nreturn mmcv.ops.nms(x)", "R02", "mmcv.ops.nms"),
+    "gradient by hand": ("return torch.autograd.grad(x, x)", "R03", "torch.autograd.grad"),
+    "size that depends on data": ("return torch.nonzero(x)", "R04", "torch.nonzero"),
+    "write into a view": ("x.view(-1).fill_(0)\nreturn x", "R05", "torch.Tensor.fill_"),
+    "random of NumPy": ("import numpy as np\nreturn x * np.random.rand()", "R06", "numpy.random.rand"),
+    "unsupported function": ("return torch.lobpcg(x)", "R10", "torch.lobpcg"),
+    "unsupported method": ("return x.histc(4)", "R10", "torch.Tensor.histc"),
+    "computed attribute of another object": ("return getattr(x, self.name)", "R09", "getattr"),
+    "collective": ("return torch.distributed.all_reduce(x)", "R12", "torch.distributed.all_reduce"),
+    "spectral norm": ("return torch.nn.utils.spectral_norm(self.a)(x)", "R13", "torch.nn.utils.spectral_norm"),
+    "class made by type": ("return type('A', (), {})()", "R14", "type"),
+    "builtin": ("return eval('x')", "R15", "eval"),
+    "attribute": ("return x.__dict__", "R15", "__dict__"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_every_forward_reaches_refuses_the_class(forward, name):
+    body, code, symbol = REFUSED[name]
+    found = forward(body)
+    assert isinstance(found, Refusal)
+    assert (found.code, found.name) == (code, symbol)
+
+
+def test_a_refusal_shows_file_line_and_caret(forward):
+    found = forward("y = x + 1\nreturn torch.unique(y)")
+    assert str(found).split("\n")[:3] == [
+        "block.py:8: R04 control flow or shape that depends on data: torch.unique is not supported",
+        "    return torch.unique(y)",
+        "           ^",
+    ]
+
+
+def test_a_refusal_in_what_the_constructor_calls_is_found(translated):
+    translation = translated(
+        """
+        def helper(n):
+            return torch.lobpcg(n)
+
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.build()
+
+            def build(self):
+                self.a = helper(2)
+
+            def forward(self, x):
+                return x
+        """
+    )
+    assert translation.outcomes["block.Block"].name == "torch.lobpcg"
+
+
+def test_what_nothing_calls_is_dropped(translated):
+    translation = translated(
+        """
+        class Block(nn.Module):
+            def forward(self, x):
+                return self.used(x)
+
+            def used(self, x):
+                return x
+
+            def unused(self, x):
+                return torch.lobpcg(x)
+        """
+    )
+    text = translation.modules["block.py"]
+    assert "def used" in text and "unused" not in text
+
+
+def test_a_local_called_like_a_runtime_module_does_not_hide_it(translated):
+    text = translated(
+        """
+        class Block(nn.Module):
+            def forward(self, x):
+                B, C, F = x.shape
+                ops = 1
+                return torch.relu(x) * F
+        """
+    ).modules["block.py"]
+    assert "from translators.runtime import nn, ops as ops_" in text
+    assert "return ops_.relu(x) * F" in text
+
+
+def test_annotations_and_decorators_of_torch_go(translated):
+    text = translated(
+        """
+        @torch.jit.interface
+        class Block(nn.Module):
+            scale: torch.jit.Final[int]
+            __constants__ = ["scale"]
+
+            @torch.jit.ignore
+            @torch.no_grad()
+            def forward(self, x: torch.Tensor, n: int = 2) -> torch.Tensor:
+                return x * n
+        """
+    ).modules["block.py"]
+    assert text.endswith("class Block(nn.Module):\n    def forward(self, x, n: int = 2):\n        return x * n\n")
+
+
+def test_a_decorator_that_only_registers_goes_and_another_refuses(translated):
+    outcomes = translated(
+        """
+        def add(cls):
+            TABLE[cls.__name__] = cls
+            return cls
+
+        def wrap(cls):
+            return type(cls.__name__, (cls,), {})
+
+        TABLE = {}
+
+        @add
+        class Good(nn.Module):
+            def forward(self, x):
+                return x
+
+        @wrap
+        class Bad(nn.Module):
+            def forward(self, x):
+                return x
+        """
+    ).outcomes
+    assert not isinstance(outcomes["block.Good"], Refusal)
+    assert outcomes["block.Bad"].code == "R15"
+
+
+def test_a_constant_of_the_surroundings_is_folded(translated):
+    text = translated(
+        """
+        try:
+            import apex
+            has_apex = True
+        except ImportError:
+            has_apex = False
+
+        _has_gelu = "gelu" in dir(F)
+        ACT = F.gelu if _has_gelu else None
+
+        class Block(nn.Module):
+            def forward(self, x):
+                if has_apex:
+                    return apex.fused(x)
+                return ACT(x)
+        """
+    ).modules["block.py"]
+    assert "ACT = F.gelu\n" in text and "apex" not in text.partition("class Block")[2]
+
+
+def test_a_constant_that_is_completed_later_is_whole(translated):
+    text = translated(
+        """
+        TABLE = dict(relu=nn.ReLU)
+        TABLES = (TABLE,)
+        for table in TABLES:
+            table.setdefault("gelu", nn.GELU)
+
+        class Block(nn.Module):
+            def __init__(self, act="gelu"):
+                super().__init__()
+                self.act = TABLE[act]()
+
+            def forward(self, x):
+                return self.act(x)
+        """
+    ).modules["block.py"]
+    assert 'TABLE = dict(relu=nn.ReLU)\nTABLES = (TABLE,)\nfor table in TABLES:\n    table.setdefault("gelu", nn.GELU)' in text
