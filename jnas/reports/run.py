@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from jnas.library.store import Library, open_library
 from jnas.runs import configuration
+from jnas.runs.archive import winner
 from jnas.runs.configuration import Configuration
 from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
 from jnas.runs.directory import RunDirectory
@@ -61,9 +62,10 @@ class Run:
     @cached_property
     def best(self) -> Candidate | None:
         """The tree that was reported on the test split; before that, the highest validation accuracy."""
-        tested = [final.number for final in self.finals if final.split == "test" and final.number]
-        if tested:
-            return self.by_number[tested[0]]
+        tested = {final.number for final in self.finals if final.split == "test"}
+        best = winner(self.candidates, self.finals, self.configuration.final.candidates)
+        if best is not None and best.number in tested:
+            return best
         scored = [candidate for candidate in self.candidates if accuracy(candidate) is not None]
         return max(scored, key=lambda candidate: (accuracy(candidate), -candidate.number), default=None)
 

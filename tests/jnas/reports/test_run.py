@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jnas.evaluation.outcomes import Result
 from jnas.reports.run import Run, blocks_of
 from jnas.runs import configuration
+from jnas.runs.database import Final
 from translators.diagnostics import UserError
 
 
@@ -27,13 +30,11 @@ def test_the_tested_tree_is_the_winner_even_where_another_scored_higher_in_the_s
     finals = tuple(final for final in run.finals if final.number == 0)
     retested = Run(run.directory, run.configuration, run.candidates, finals=finals)
     assert retested.best is not None and retested.best.number == 3  # only the start was tested: validation decides
-    other = Run(
-        run.directory,
-        run.configuration,
-        run.candidates,
-        finals=(run.finals[-1].__class__(4, 1, "test", run.finals[0].result),),
-    )
-    assert other.best is not None and other.best.number == 4
+    settings = replace(run.configuration, final=replace(run.configuration.final, candidates=4))
+    scores = [(3, "validation", 0.8), (4, "validation", 0.9), (3, "test", 0.99), (4, "test", 0.7)]
+    finals = tuple(Final(number, 1, split, Result("ok", accuracy)) for number, split, accuracy in scores)
+    other = Run(run.directory, settings, run.candidates, finals=finals)
+    assert other.best is not None and other.best.number == 4  # also where an earlier winner has a better test accuracy
 
 
 def test_the_command_that_continues_can_be_typed(make_run: Callable[..., Run]) -> None:
