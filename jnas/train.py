@@ -59,7 +59,7 @@ def train(options: argparse.Namespace) -> int:
     fits: dict[int, Fit] = {}
     for seed in options.seeds:
         model = build(tree, library, dataset.shape, dataset.classes, seed=seed)
-        with _view(f"{name}, seed {seed}") as progress:
+        with _view(f"{name}, seed {seed}", shown=is_first_process()) as progress:
             fits[seed] = fit(
                 model,
                 dataset,
@@ -69,8 +69,8 @@ def train(options: argparse.Namespace) -> int:
                 devices=options.devices,
                 progress=progress,
             )
-        weights.save(fits[seed].state, out / "weights" / f"seed-{seed}")
         if is_first_process():
+            weights.save(fits[seed].state, out / "weights" / f"seed-{seed}")
             print(f"{name}, seed {seed}: {_outcome(fits[seed])} on {options.score_on}")
     if is_first_process():
         write_atomically(out / "tree.json", json.dumps(to_json(tree), indent=1) + "\n")
@@ -168,7 +168,7 @@ def _make(out: Path) -> None:
 
 
 @contextmanager
-def _view(title: str) -> Iterator[Progress]:
+def _view(title: str, shown: bool) -> Iterator[Progress]:
     """A bar over all steps with the loss and the time left."""
     from rich.progress import (
         BarColumn,
@@ -180,7 +180,7 @@ def _view(title: str) -> Iterator[Progress]:
     )
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), transient=True) as bars:
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), transient=True, disable=not shown) as bars:
         task = bars.add_task(title, total=None, loss=float("nan"))
 
         def update(epoch: int, step: int, steps: int, loss: float) -> None:

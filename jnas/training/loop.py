@@ -121,8 +121,8 @@ def fit(
         hits: list[float] = []
         for batch in programs.chunks(_epoch(train, recipe, rates, seed, epoch)):
             carry, metrics = run_train(carry, train_data, batch, constants)
-            losses.extend(np.ravel(metrics["loss"]).tolist())
-            hits.extend(np.ravel(metrics["accuracy"]).tolist())
+            losses.extend(np.asarray(metrics["loss"]).ravel().tolist())
+            hits.extend(np.asarray(metrics["accuracy"]).ravel().tolist())
             if not all(map(math.isfinite, losses)):
                 status = "nan"
                 break
@@ -188,9 +188,10 @@ def _evaluation_batches(count: int, batch_size: int) -> dict[str, np.ndarray]:
 def _score(
     programs: _Programs, run_score: Callable, carry: Any, data: Any, batches: dict[str, np.ndarray]
 ) -> tuple[float, float]:
-    sums = [run_score(carry, data, batch) for batch in programs.chunks(batches)]
+    # NumPy from here on: an operation on a device array would compile a program, on several hosts a collective one.
+    sums = [jax.tree.map(np.asarray, run_score(carry, data, batch)) for batch in programs.chunks(batches)]
     count = float(batches["weight"].sum())
-    accuracy, loss = (float(sum(np.sum(s[name]) for s in sums)) / count for name in ("accuracy", "loss"))
+    accuracy, loss = (float(sum(s[name].sum() for s in sums)) / count for name in ("accuracy", "loss"))
     return accuracy, loss
 
 

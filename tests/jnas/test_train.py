@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jnas import train
+from jnas.library.store import open_library
+from jnas.models.build import build
+from jnas.training import weights
+from jnas.trees.node import Node, network, to_json
+from translators.runtime.state import load_state_dict, state_dict
+
+TREE = network(Node("jnas.ConvNormAct", {"out_channels": 8, "stride": 2}), [Node("jnas.SqueezeExcite")])
+SHORT = ["--recipe", "quick", "--epochs", "1", "--score-on", "validation", "--validation", "0.95"]
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("JNAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("jnas.training.loop.enable_compilation_cache", lambda folder: None)
+    file = tmp_path / "small.json"
+    file.write_text(json.dumps(to_json(TREE)))
+    return str(file)
+
+
+def test_a_tree_becomes_weights_metrics_and_a_card(
+    tree: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert train.main(["--tree", tree, *SHORT, "--seeds", "1", "2", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "small, seed 1: " in printed and "small, seed 2: " in printed and str(out) in printed
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["seed"], line["epoch"], line["scored_on"]) for line in lines] == [
+        (1, 0, "validation"),
+        (2, 0, "validation"),
+    ]
+    assert json.loads((out / "tree.json").read_text()) == to_json(TREE)
+    card = (out / "README.md").read_text()
+    assert "| 2 | " in card and "fashion_mnist_small" in card and f"{100 * lines[0]['accuracy']:.2f} %" in card
+    model = build(TREE, open_library(), (1, 28, 28), 10)
+    state = weights.load(out / "weights" / "seed-2")
+    load_state_dict(model, state)
+    assert all(np.array_equal(array, state[name]) for name, array in state_dict(model).items())
+
+
+def test_the_cards_own_lines_load_the_model(tree: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    train.main(["--tree", tree, *SHORT, "--seeds", "5", "--out", str(out)])
+    lines = [line[4:] for line in (out / "README.md").read_text().splitlines() if line.startswith("    ")]
+    monkeypatch.chdir(out)
+    names: dict = {}
+    exec("\n".join(lines), names)
+    assert names["model"](np.zeros((2, 1, 28, 28), np.float32)).shape == (2, 10)
+
+
+def test_a_diverged_training_is_told_by_the_exit_code(
+    tree: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(train.RECIPES, "wild", train.replace(train.RECIPES["quick"], learning_rate=1e30))
+    arguments = ["--tree", tree, *SHORT, "--recipe", "wild", "--seeds", "1", "--out", str(tmp_path / "out")]
+    assert train.main(arguments) == 1
+    assert "diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tree", "resnt8"], "did you mean resnet8?"),
+        (["--tree", "resnet8", "--recipe", "quik"], "--recipe quik: no such recipe; did you mean quick?"),
+        (["--tree", "resnet8", "--epochs", "0"], "--epochs 0: expected 1 or more"),
+        (["--tree", "resnet8", "--dataset", "fashion_mnist_smal"], "did you mean fashion_mnist_small?"),
+        (["--tree", "resnet8", "--data-dir", "/nowhere", "--dataset", "cifar10"], "/nowhere: no such folder"),
+        (["--tree", "resnet8", "--devices", "99"], "devices = 99: expected 1 to"),
+        (["--tree", "resnet8", "--out", "/proc/nowhere"], "--out /proc/nowhere: cannot be made"),
+        (["--tree", "resnet8", "--validation", "1.5"], "dataset.validation = 1.5: expected a fraction"),
+        (["--tree", "resnet8", "--library", "/nowhere"], "/nowhere: not a block library"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str],
+    message: str,
+    tree: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert train.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1
