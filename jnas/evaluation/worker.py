@@ -29,7 +29,9 @@ def main(operations: Mapping[str, Operation] | None = None) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     replies = _protected_stdout()
     if operations is None:
-        from jnas.evaluation.operations import OPERATIONS as operations
+        from jnas.evaluation.operations import OPERATIONS
+
+        operations = OPERATIONS
     jobs: queue.Queue[Mapping[str, Any]] = queue.Queue()
     threading.Thread(target=_receive, args=(jobs,), daemon=True).start()
     _send(replies, {"ready": True})

@@ -63,11 +63,10 @@ def winner(candidates: Sequence[Candidate], finals: Sequence[Final], count: int)
         return best[0] if best else None
     means = []
     for row in best:
-        scores = [
-            final.result.accuracy for final in finals if (final.number, final.split) == (row.number, "validation")
-        ]
-        if scores and None not in scores:
-            means.append((fmean(scores), -row.number, row))  # type: ignore[type-var]
+        results = [final.result for final in finals if (final.number, final.split) == (row.number, "validation")]
+        scores = [result.accuracy for result in results if result.accuracy is not None]
+        if scores and len(scores) == len(results):
+            means.append((fmean(scores), -row.number, row))
     return max(means, key=lambda entry: entry[:2])[2] if means else None
 
 

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -233,7 +233,7 @@ class RunDatabase:
     def choices(self) -> tuple[Choice, ...]:
         columns = "round, slot, attempt, step, question, answer, source, tokens, problem, seconds"
         rows = self._connection.execute(f"SELECT {columns} FROM choices ORDER BY round, slot, attempt, step")
-        return tuple(Choice(*row[:5], json.loads(row[5]), *row[6:]) for row in rows)
+        return tuple(replace(Choice(*row), answer=json.loads(row[5])) for row in rows)
 
     def finals(self) -> tuple[Final, ...]:
         rows = self._connection.execute(

@@ -12,6 +12,26 @@ from pathlib import Path
 
 from translators.diagnostics import UserError
 
+MOUNTS = Path("/proc/mounts")
+NETWORK_FILE_SYSTEMS = frozenset(
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ceph",
+        "lustre",
+        "glusterfs",
+        "fuse.sshfs",
+        "fuse.gcsfuse",
+        "fuse.s3fs",
+        "fuse.rclone",
+        "fuse.glusterfs",
+    ]
+)
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -55,7 +75,7 @@ class RunDirectory:
     def held(self) -> Iterator[None]:
         """Make the directory and hold it for this process until the block ends; the lock dies with the process.
 
-        Raises UserError when it cannot be written to, or when another live process holds it.
+        Raises UserError when it cannot be written to, lies on a network file system, or another process holds it.
         """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -65,6 +85,10 @@ class RunDirectory:
                 f"{self.root}: cannot write the run there ({error.strerror}); give another --run-dir"
             ) from None
         with lock:
+            if (kind := file_system(self.root.resolve())) in NETWORK_FILE_SYSTEMS:
+                raise UserError(
+                    f"{self.root}: lies on {kind}, where SQLite cannot be trusted; give a --run-dir on a local disk"
+                )
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -77,6 +101,20 @@ class RunDirectory:
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             yield
+
+
+def file_system(path: Path) -> str | None:
+    """The type of the file system that holds an absolute path; None where the system does not tell."""
+    try:
+        lines = MOUNTS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    mounts = [(Path(fields[1].replace("\\040", " ")), fields[2]) for fields in map(str.split, lines)]
+    # Of two mounts at one place the later one is seen.
+    holding = [
+        (len(place.parts), index, kind) for index, (place, kind) in enumerate(mounts) if path.is_relative_to(place)
+    ]
+    return max(holding)[2] if holding else None
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -44,6 +44,17 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         pass
 
 
+def test_a_database_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"disk / ext4 rw 0 0\nserver:/home {tmp_path}/my\\040home nfs4 rw 0 0\n")
+    monkeypatch.setattr("jnas.runs.directory.MOUNTS", mounts)
+    (tmp_path / "my home").mkdir()
+    with pytest.raises(UserError, match="lies on nfs4"), RunDirectory(tmp_path / "my home" / "run").held():
+        pass
+    with RunDirectory(tmp_path / "my").held():
+        assert (tmp_path / "my" / "logs").is_dir()
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_atomically(tmp_path / "best.json", "old")
     write_atomically(tmp_path / "best.json", "new")
