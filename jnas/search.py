@@ -21,6 +21,7 @@ from jnas.evaluation.outcomes import Result, Verdict
 from jnas.evaluation.pool import Pool
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
+from jnas.models.source import export_flax
 from jnas.planning.history import History, candidate
 from jnas.planning.plan import Plan, Settings
 from jnas.planning.planners import Planner, planner
@@ -244,8 +245,6 @@ class Search:
         """The best tree as JSON, and its model as one Flax file that needs nothing of the search."""
         tree = from_json(best.tree, self.library)
         write_atomically(self.directory.best_tree, json.dumps(best.tree, indent=1) + "\n")
-        from jnas.export import export_flax
-
         source = export_flax(tree, self.library, self.evaluator.shape, self.evaluator.classes)
         write_atomically(self.directory.best_model, source)
 
@@ -422,7 +421,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--llm", metavar="NAME", help="auto, none, local, local:PATH, gemini or gemini:MODEL")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=1e6"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=500_000"
     )
     parser.add_argument("--quiet", action="store_true", help="plain lines instead of a live view")
     return parser

@@ -12,10 +12,11 @@ from types import MappingProxyType, ModuleType
 import numpy as np
 import pytest
 
-from jnas.export import export_flax, main
+from jnas.export import main
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.store import Library, open_library
 from jnas.models.build import build
+from jnas.models.source import export_flax
 from jnas.trees.node import Node, branches, network, repeat, residual, to_json
 from jnas.trees.starts import START_TREES
 from translators.runtime.state import load_state_dict, state_dict
