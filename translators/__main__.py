@@ -71,7 +71,7 @@ def write_modules(translation: Translation, folder: Path) -> None:
 
 
 def _verify(spec: Path, roots: Sequence[str], out: Path | None) -> int:
-    from translators.verification import verify_row
+    from translators.verification import Verifier
 
     try:
         rows = json.loads(spec.read_text())
@@ -83,15 +83,16 @@ def _verify(spec: Path, roots: Sequence[str], out: Path | None) -> int:
         raise UserError(f"--root {' '.join(roots)}: expected NAME=DIR")
     folders = {name: Path(folder) for name, folder in (root.split("=", 1) for root in roots)}
     results = []
-    for row in rows:
-        result = verify_row(row, folders)
-        results.append(result)
-        status = f"refused {result['code']}" if result["status"] == "refused" else result["status"]
-        differences = " ".join(f"{result[key]:.1e}" for key in _DIFFERENCES if result.get(key) is not None)
-        seconds = (result.get("seconds_translate") or 0.0) + (result.get("seconds_verify") or 0.0)
-        print(f"{status:12} {row['source']} {row['class']} {differences} {seconds:.1f} s", flush=True)
-        if result["status"] in ("wrong", "crashed"):
-            print(f"    {result.get('reason')}", flush=True)
+    with Verifier(folders) as verifier:
+        for row in rows:
+            result = verifier.verify(row)
+            results.append(result)
+            status = f"refused {result['code']}" if result["status"] == "refused" else result["status"]
+            differences = " ".join(f"{result[key]:.1e}" for key in _DIFFERENCES if result.get(key) is not None)
+            seconds = (result.get("seconds_translate") or 0.0) + (result.get("seconds_verify") or 0.0)
+            print(f"{status:12} {row['source']} {row['class']} {differences} {seconds:.1f} s", flush=True)
+            if result["status"] in ("wrong", "crashed"):
+                print(f"    {result.get('reason')}", flush=True)
     totals = collections.Counter(result["status"] for result in results)
     print(", ".join(f"{totals[status]} {status}" for status in ("right", "refused", "wrong", "crashed")))
     if out is not None:

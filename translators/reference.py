@@ -21,6 +21,15 @@ _DROPOUT_RATES = ("p", "drop_prob", "drop_rate", "drop_path_rate")
 _declared: list[Any] = []  # a library that is collected takes its operators with it
 
 
+def make_importable(folders: Sequence[Path]) -> None:
+    """Put the folders on the import path, and make torchvision importable, which timm imports."""
+    for folder in folders:
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    if not _declared:
+        _declare_torchvision_operators()
+
+
 def _declare_torchvision_operators() -> None:
     import torch
 
@@ -39,17 +48,9 @@ def _declare_torchvision_operators() -> None:
 class Original:
     """An instance of the original class with every parameter and persistent buffer drawn at random and no dropout."""
 
-    def __init__(
-        self, import_root: Path, module: str, name: str, init: Mapping[str, Any],
-        arguments: Callable[[Any, Any], Any], roots: Sequence[str],
-    ):  # fmt: skip
+    def __init__(self, module: str, name: str, init: Mapping[str, Any], arguments: Callable[[Any, Any], Any]):
         import torch
 
-        for folder in (import_root, *(Path(root).parent for root in roots)):
-            if str(folder) not in sys.path:
-                sys.path.insert(0, str(folder))
-        if not _declared:
-            _declare_torchvision_operators()
         cls = getattr(importlib.import_module(module), name)
         torch.manual_seed(0)
         self.model = cls(**arguments(dict(init), torch.nn))

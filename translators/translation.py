@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from translators.diagnostics import Refusal, UserError
 from translators.mining import MinedClass, mine_class
@@ -45,17 +46,9 @@ def translate_class(source: Source, name: str, *, others: Sequence[Source] = ())
 def _translate(
     source: Source, others: Sequence[Source], only: str | None, progress: Callable[[int, int], None] | None
 ) -> Translation:
-    # libcst takes a quarter of a second to import; programs that only load translated code do without it.
-    from translators.class_graph import ClassGraph
-    from translators.closure import Closures, keeps, names_in_use
-    from translators.index import Index
-    from translators.rewriting.rewriter import Rewriter
-
-    index = Index([source, *others])
-    classes = ClassGraph(index)
-    rewriter = Rewriter(index, classes, partial(keeps, names_in_use(index, classes)))
-    closures = Closures(rewriter, classes)
-    mined = [cls for cls in classes.classes.values() if cls.unit.module.source is source and classes.is_module(cls)]
+    closures = _closures((source, *others))
+    classes = closures.classes
+    mined = [cls for cls in classes.classes.values() if cls.unit.module.source == source and classes.is_module(cls)]
     if only is not None:
         mined = [cls for cls in mined if only in (cls.unit.name, cls.unit.qualified_name)]
         if not mined:
@@ -75,18 +68,75 @@ def _translate(
         names = tuple(sorted({unit.qualified_name for unit in closures.units([cls.unit])} - {name}))
         records.append(replace(mine_class(cls, classes), closure=names))
         outcomes[name] = found or Translated(name, cls.unit.module.file.path)
-    skipped = (*source.skipped, *(entry for other in others for entry in other.skipped), *index.skipped)
+    skipped = (*source.skipped, *(entry for other in others for entry in other.skipped), *closures.rewriter.index.skipped)
     return Translation(source, tuple(records), modules, outcomes, skipped)
 
 
-def _emit_allowed(closures, translated):  # type: ignore[no-untyped-def]
+@lru_cache(maxsize=1)
+def _closures(sources: tuple[Source, ...]):  # type: ignore[no-untyped-def]
+    """The closures of the classes of some sources, kept because classes are often asked for one by one."""
+    classes, closures = _prepared((source, *others))
+    mined = [cls for cls in classes.classes.values() if cls.unit.module.source == source and classes.is_module(cls)]
+    if only is not None:
+        mined = [cls for cls in mined if only in (cls.unit.name, cls.unit.qualified_name)]
+        if not mined:
+            raise UserError(f"{only}: no nn.Module class of that name in {source.name}; list them with: stats {source.name}")
+    refusals: dict[str, Refusal | None] = {}
+    for number, cls in enumerate(mined):
+        refusals[cls.unit.qualified_name] = closures.refusal(cls)
+        if progress is not None:
+            progress(number + 1, len(mined))
+    translated = [cls for cls in mined if refusals[cls.unit.qualified_name] is None]
+    modules, refused = _emit_allowed(closures, translated)
+    refusals.update(refused)
+    records, outcomes = [], {}
+    for cls in mined:
+        name = cls.unit.qualified_name
+        found = refusals[name]
+        names = tuple(sorted({unit.qualified_name for unit in closures.units([cls.unit])} - {name}))
+        records.append(replace(mine_class(cls, classes), closure=names))
+        outcomes[name] = found or Translated(name, cls.unit.module.file.path)
+    skipped = (*source.skipped, *(entry for other in others for entry in other.skipped), *closures.rewriter.index.skipped)
+    return Translation(source, tuple(records), modules, outcomes, skipped)
+
+
+@lru_cache(maxsize=1)
+def _closures(sources: tuple[Source, ...]):  # type: ignore[no-untyped-def]
+    """The closures of the classes of some sources, kept because classes are often asked for one by one."""
+    # libcst takes a quarter of a second to import; programs that only load translated code do without it.
+    from translators.class_graph import ClassGraph
+    from translators.closure import Closures, keeps, names_in_use
+    from translators.index import Index
+    from translators.rewriting.rewriter import Rewriter
+
+    index = Index(sources)
+    classes = ClassGraph(index)
+    return Closures(Rewriter(index, classes, partial(keeps, names_in_use(index, classes))), classes)
+
+
+@functools.lru_cache(maxsize=2)
+def _prepared(sources: tuple[Source, ...]) -> tuple[ClassGraph, Closures]:
+    """Index, class graph and rewriter of the sources, kept because one class after the other is asked of them."""
+    # libcst takes a quarter of a second to import; programs that only load translated code do without it.
+    from translators.class_graph import ClassGraph
+    from translators.closure import Closures, keeps, names_in_use
+    from translators.index import Index
+    from translators.rewriting.rewriter import Rewriter
+
+    index = Index(sources)
+    classes = ClassGraph(index)
+    used = names_in_use(index, classes)
+    return classes, Closures(Rewriter(index, classes, functools.partial(keeps, used)), classes)
+
+
+def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str, str], dict[str, Refusal]]:
     """Emit the closures of the classes; those whose closure holds a module outside the allow-list are refused."""
     from translators.allowlist import check_allowed
     from translators.emission import emit_modules
     from translators.rewriting.refusals import refusal
 
     needed = {cls: closures.units([cls.unit]) for cls in translated}
-    refused: dict[str, Refusal | None] = {}
+    refused: dict[str, Refusal] = {}
     while True:
         modules = emit_modules({unit for units in needed.values() for unit in units}, closures)
         violations = {path: found for path, text in modules.items() if (found := check_allowed(text))}

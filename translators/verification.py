@@ -8,6 +8,8 @@ compared on three shapes. PyTorch's side lives in `translators.reference`.
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import importlib.util
 import json
 import os
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from translators.diagnostics import Refusal, Refused, UserError
+from translators.sources import Source, open_source
 
 TOLERANCE = 2e-4
 """Largest difference relative to the largest magnitude of the array."""
@@ -307,12 +310,13 @@ def _verify(row: Mapping[str, Any], roots: Mapping[str, str], folder: Path) -> d
     started = time.perf_counter()
     try:
         spec, import_root, module = _locate(row, roots)
+        reference.make_importable([import_root, *(Path(root).parent for root in roots.values())])
         outcome, name = _translate(spec, module, row["class"], folder, [r for r in roots.values() if r != spec])
         seconds["seconds_translate"] = time.perf_counter() - started
         if isinstance(outcome, Refusal):
             return _result(row, "refused", code=outcome.code, reason=str(outcome), **seconds)
         started = time.perf_counter()
-        theirs = reference.Original(import_root, module, row["class"], row["init"], _arguments, list(roots.values()))
+        theirs = reference.Original(module, row["class"], row["init"], _arguments)
         ours = _Ours(load_class(folder, name), _arguments(row["init"], nn), theirs.state())
         found = _compare(row, ours, theirs)
         seconds["seconds_verify"] = time.perf_counter() - started
@@ -338,16 +342,25 @@ def _described(error: Exception) -> str:
 
 def _translate(spec: str, module: str, name: str, folder: Path, others: Sequence[str]) -> tuple[Any, str]:
     """Emit the class into `folder`. Returns its outcome and its qualified name."""
-    from translators import open_source, translate_class
+    from translators import translate_class
 
-    translation = translate_class(
-        open_source(spec), f"{module}.{name}", others=[open_source(other) for other in others]
-    )
+    source, further = _source(spec), [_source(other) for other in others]
+    try:
+        translation = translate_class(source, f"{module}.{name}", others=further)
+    except UserError:
+        original = getattr(importlib.import_module(module), name)  # an alias of a class that is defined elsewhere
+        module, name = original.__module__, original.__qualname__
+        translation = translate_class(source, f"{module}.{name}", others=further)
     for path, text in translation.modules.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
     return translation.outcomes[f"{module}.{name}"], f"{module}.{name}"
+
+
+@functools.cache
+def _source(spec: str) -> Source:
+    return open_source(spec)
 
 
 def _serve() -> None:

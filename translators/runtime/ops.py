@@ -4,11 +4,11 @@
 from translators.runtime.functional import (
     activation,
     convolution,
-    distance,
     layout,
     normalization,
     pooling,
     regularization,
+    similarity,
 )
 from translators.runtime.tensor import (
     creation,
@@ -39,7 +39,7 @@ _FUNCTIONAL = {
         "log_softmax",
     ),
     convolution: ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "bilinear"),
-    distance: ("cosine_similarity", "pairwise_distance"),
+    similarity: ("cosine_similarity", "pairwise_distance"),
     layout: ("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
     normalization: ("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"),
     pooling: ("adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d"),

@@ -4,15 +4,16 @@ from translators.runtime.functional import (
     activation,
     attention,
     convolution,
-    distance,
+    embeddings,
     layout,
     normalization,
     pooling,
     regularization,
     resampling,
+    similarity,
 )
 
-_ROOMS = (activation, attention, convolution, distance, layout, normalization, pooling, regularization, resampling)
+_ROOMS = (activation, attention, convolution, embeddings, layout, normalization, pooling, regularization, resampling, similarity)
 
 __all__ = sorted({name for room in _ROOMS for name in room.__all__} - {"platform"})
 

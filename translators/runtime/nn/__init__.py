@@ -2,9 +2,18 @@
 
 from translators.runtime import functional, init
 from translators.runtime.module import Buffer, Module, Parameter
-from translators.runtime.nn import activation, containers, convolution, layout, normalization, pooling
+from translators.runtime.nn import (
+    activation,
+    attention,
+    containers,
+    convolution,
+    layout,
+    normalization,
+    pooling,
+    recurrent,
+)
 
-_ROOMS = (activation, containers, convolution, layout, normalization, pooling)
+_ROOMS = (activation, attention, containers, convolution, layout, normalization, pooling, recurrent)
 
 __all__ = ["Buffer", "Module", "Parameter", "functional", "init", *(name for room in _ROOMS for name in room.__all__)]
 
