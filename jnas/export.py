@@ -42,7 +42,8 @@ def _ends(options: argparse.Namespace) -> tuple[Shape, int]:
     if RunDirectory(Path(options.tree)).database.is_file():
         run = Run.read(Path(options.tree))
         shape = shape or run.input_shape
-        classes = classes or run.candidates[0].verdict.shapes[path_text(CLASSIFIER)][1][0]
+        _, logits = run.candidates[0].verdict.shapes.get(path_text(CLASSIFIER), (None, (0, 1, 1)))
+        classes = classes or logits[0]
     if not shape or not classes:
         raise UserError(f"tree {options.tree}: not a run, so give --shape C H W and --classes N")
     return tuple(shape), classes

@@ -18,16 +18,17 @@ from translators.diagnostics import UserError
 def read_tree(text: str, libraries: Sequence[Path]) -> tuple[str, Node, Library]:
     """(name, tree, library) of a start tree's name, of a tree's JSON file, or of the best tree of a run directory.
 
-    A tree that lies in a run directory is read over that run's library. Raises UserError.
+    A file that lies in a run directory is read over that run's library. Raises UserError.
     """
     if text in START_TREES:
         return text, START_TREES[text](), open_library(libraries)
     path = Path(text)
     if path.is_dir():
-        path = RunDirectory(path).best_tree
-    library = open_library(libraries)
-    if RunDirectory(path.parent).database.is_file():
-        library = Run.read(path.parent).library
+        run = Run.read(path)
+        if run.best is None:
+            raise UserError(f"tree {text}: the run has no trained tree yet; continue it with {run.command()}")
+        return path.resolve().name, run.tree(run.best), run.library
+    library = Run.read(path.parent).library if RunDirectory(path.parent).database.is_file() else open_library(libraries)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -38,4 +39,4 @@ def read_tree(text: str, libraries: Sequence[Path]) -> tuple[str, Node, Library]
         raise UserError(f"tree {text}: cannot be read ({error.strerror}); {hint}") from None
     except ValueError as error:
         raise UserError(f"tree {text}: not JSON ({error}); write one with python -m jnas.search") from None
-    return path.stem if path.stem != "best" else path.resolve().parent.name, from_json(data, library), library
+    return path.stem, from_json(data, library), library
