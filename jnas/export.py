@@ -45,7 +45,9 @@ def _ends(options: argparse.Namespace) -> tuple[Shape, int]:
         _, logits = run.candidates[0].verdict.shapes.get(path_text(CLASSIFIER), (None, (0, 1, 1)))
         classes = classes or logits[0]
     if not shape or not classes:
-        raise UserError(f"tree {options.tree}: not a run, so give --shape C H W and --classes N")
+        raise UserError(
+            f"tree {options.tree}: no run says what it receives and returns; give --shape C H W and --classes N"
+        )
     return tuple(shape), classes
 
 

@@ -33,7 +33,7 @@ def test_the_command_writes_a_file_that_runs_without_the_search(tmp_path: Path) 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["resnet8"], "tree resnet8: not a run, so give --shape C H W and --classes N"),
+        (["resnet8"], "tree resnet8: no run says what it receives and returns; give --shape C H W"),
         (["resnet9", "--shape", "1", "28", "28", "--classes", "2"], "tree resnet9: cannot be read"),
         (["BAD.json", "--shape", "1", "28", "28", "--classes", "2"], "BAD.json: not JSON"),
         (["ODD.json", "--shape", "1", "28", "28", "--classes", "2"], "tree: 3 is no node"),
