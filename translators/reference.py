@@ -105,6 +105,31 @@ class Original:
         finally:
             self.model.load_state_dict(before)
 
+    def slopes(
+        self, inputs: Sequence[np.ndarray], cotangents: Sequence[np.ndarray], directions: Sequence[Sequence[np.ndarray]]
+    ) -> list[float]:
+        """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64.
+
+        In evaluation mode or training mode as last run. They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets
+        some products of broadcast matrices with batch 1 wrong.
+        """
+        import torch
+
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        step = 1e-4
+
+        def total(direction: Sequence[np.ndarray], sign: int) -> float:
+            given = [x.astype(np.float64) + sign * step * d for x, d in zip(inputs, direction, strict=True)]
+            floats = [x for x in _tensors(self.model(*map(torch.tensor, given))) if x.is_floating_point()]
+            return sum(float((x * torch.tensor(c)).sum()) for x, c in zip(floats, cotangents, strict=True))
+
+        try:
+            with torch.no_grad():
+                self.model.double()
+                return [(total(direction, 1) - total(direction, -1)) / (2 * step) for direction in directions]
+        finally:
+            self.model.float().load_state_dict(before)
+
     def trace(self, inputs: Sequence[np.ndarray], training: bool) -> list[tuple[str, list[np.ndarray]]]:
         """(path, outputs) of every submodule in the order in which they finish."""
         import torch

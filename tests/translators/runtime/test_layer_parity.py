@@ -58,7 +58,7 @@ LAYERS = [
         "LeakyReLU Hardtanh Softplus Softshrink Hardshrink Softmax2d Identity Flatten"
     ).split()],
     (IMAGE, "GELU('tanh')"),
-    (IMAGE, "LeakyReLU(0.2, True)"),
+    (IMAGE, "LeakyReLU(0.2)"),
     (IMAGE, "Threshold(0.1, 3.0)"),
     (IMAGE, "GLU(1)"),
     (IMAGE, "Softmax(1)"),
