@@ -100,11 +100,14 @@ class Pool:
         tries = [0] * len(jobs)
         waiting = deque(range(len(jobs)))
 
-        def settle(index: int, reply: Reply) -> None:
+        def settle(worker: _Worker, index: int, reply: Reply) -> None:
             tries[index] += 1
             if reply.status == "user":
                 raise UserError(reply.message)
-            if reply.status in RETRIED and tries[index] < TRIES:
+            if reply.status == "memory" and worker.served > 1:
+                worker.kill()  # what earlier jobs left in the process must not decide: once more in a fresh one
+                waiting.appendleft(index)
+            elif reply.status in RETRIED and tries[index] < TRIES:
                 waiting.appendleft(index)
             else:
                 replies[index] = reply
@@ -118,7 +121,9 @@ class Pool:
             self._listen(progress, settle)
         return [replies[index] for index in range(len(jobs))]
 
-    def _listen(self, progress: Callable[[int, Mapping[str, Any]], None], settle: Callable[[int, Reply], None]) -> None:
+    def _listen(
+        self, progress: Callable[[int, Mapping[str, Any]], None], settle: Callable[[_Worker, int, Reply], None]
+    ) -> None:
         """Wait until some worker says something or reaches its deadline, and deal with that."""
         busy = [worker for worker in self._workers if worker.job is not None]
         with selectors.DefaultSelector() as selector:
@@ -138,17 +143,17 @@ class Pool:
                 else:
                     worker.job = None
                     failure = message.get("failure")
-                    settle(index, Reply(**failure) if failure else Reply("ok", message["value"]))
+                    settle(worker, index, Reply(**failure) if failure else Reply("ok", message["value"]))
             if worker.job is None:
                 continue
             if messages is None:
-                settle(index, worker.bury())
+                settle(worker, index, worker.bury())
             elif time.monotonic() >= worker.deadline:
-                settle(index, worker.expire())
+                settle(worker, index, worker.expire())
 
 
 class _Worker:
-    """One process, started again after every death. `job` is (index, job) while it works."""
+    """One process, started again after every death. `job` is (index, job) while it works, `served` counts its jobs."""
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
         self._command, self._log = command, log
@@ -172,12 +177,14 @@ class _Worker:
         self.output = self._process.stdout.fileno()
         self._buffer = b""
         self._ready = self._killed = False
+        self.served = 0
 
     def take(self, index: int, job: Job) -> None:
         if self._killed or self._process.poll() is not None:
             self.kill()
             self._start()
         self.job = (index, job)
+        self.served += 1
         self.message_id += 1
         self._log_start = self._log.stat().st_size
         self.deadline = time.monotonic() + (job.time_limit if self._ready else START_LIMIT)

@@ -57,13 +57,19 @@ def crash_once(arguments, progress):
         os._exit(3)
     return "recovered"
 
+HELD = []
+
+def hoard(arguments, progress):
+    HELD.append(bytearray(300_000_000))
+    return len(HELD)
+
 def flood(arguments, progress):
     return "x" * 40_000_000
 
 def environment(arguments, progress):
     return dict(os.environ)
 
-main({f.__name__: f for f in (double, loop, spawn, grow, raises, bad_input, crash, crash_once, flood, environment)})
+main({name: value for name, value in list(globals().items()) if callable(value)})
 """
 
 
@@ -114,6 +120,13 @@ def test_every_misbehaviour_is_a_typed_result_and_the_pool_goes_on(tmp_path: Pat
             assert message in bad.message and "\n" not in bad.message
             assert good.value["value"] == 8
     assert (tmp_path / "count").read_text() == "xxx", "a lost job is tried three times"
+
+
+def test_what_earlier_jobs_left_in_memory_does_not_decide_about_a_later_one(tmp_path: Path) -> None:
+    with pool(tmp_path) as workers:
+        replies = workers.run([Job("hoard", {}, 60)] * 6)
+    assert [reply.status for reply in replies] == ["ok"] * 6
+    assert 1 in [reply.value for reply in replies[1:]], "some job met a fresh worker"
 
 
 def test_what_a_candidate_started_ends_with_it(tmp_path: Path) -> None:
