@@ -16,6 +16,7 @@ from jnas.models.costs import inspect as inspect_costs
 from jnas.training.data import open_dataset
 from jnas.training.loop import enable_compilation_cache, fit
 from jnas.training.recipes import RECIPES, Recipe
+from jnas.training.weights import save
 from jnas.trees.node import Node, from_json
 
 Progress = Callable[..., None]
@@ -48,8 +49,6 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         ),
     )
     if arguments.get("weights") and fitted.status == "ok":
-        from jnas.training.weights import save
-
         save(fitted.state, Path(arguments["weights"]))
     result = Result(
         fitted.status,
