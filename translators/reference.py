@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,12 @@ def _declare_torchvision_operators() -> None:
 class Original:
     """An instance of the original class with every parameter and persistent buffer drawn at random and no dropout."""
 
-    def __init__(self, module: str, name: str, init: Mapping[str, Any], arguments: Callable[[Any, Any], Any]):
+    def __init__(self, module: str, name: str, arguments: Mapping[str, Any]):
         import torch
 
         cls = getattr(importlib.import_module(module), name)
         torch.manual_seed(0)
-        self.model = cls(**arguments(dict(init), torch.nn))
+        self.model = cls(**arguments)
         self._draw()
         for part in self.model.modules():
             if "drop" in type(part).__name__.lower():
@@ -99,7 +99,9 @@ class Original:
             cotangents = [rng.standard_normal(tuple(x.shape)).astype(np.float32) for x in floats]
             total = sum((x * torch.tensor(c)).sum() for x, c in zip(floats, cotangents, strict=True))
             found = torch.autograd.grad(total, leaves, allow_unused=True)
-            gradients = [np.zeros(x.shape, np.float32) if g is None else g.numpy() for g, x in zip(found, leaves, strict=True)]
+            gradients = [
+                np.zeros(x.shape, np.float32) if g is None else g.numpy() for g, x in zip(found, leaves, strict=True)
+            ]
             state = self.state() if training else {}
             return [x.detach().numpy() for x in outputs], cotangents, gradients, state
         finally:

@@ -226,7 +226,8 @@ class InPlace(State):
     def _is_silent(self, call: cst.Call) -> bool:
         name = dotted_name(call.func)
         foreign = self.foreign(name)
-        if foreign.startswith(names.SILENT_CALLS):
+        # Domain libraries wrap PyTorch's usage log in a function of the same name that inspects its caller.
+        if foreign.startswith(names.SILENT_CALLS) or (name or "").rpartition(".")[2] == "_log_api_usage_once":
             return True
         symbol = self.resolve(name).symbol if name is not None else None
         if symbol is None or symbol.kind != "unit" or not symbol.rest:
