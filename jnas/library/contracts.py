@@ -39,7 +39,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "rate": (0.0, 0.1),
     "flag": (False, True),
     "heads": (1, 2, 4, 8),
-    "output width": WIDTHS,
     "width": (16, 32, 64, 128),
 }
 
@@ -193,7 +192,7 @@ def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place
         ratios = {Fraction(base.shape[0], place.shape[0]), Fraction(wide.shape[0], other.shape[0])}
     else:
         ratios = set()
-        for value in (16, 32, 48, 64, 96, 128):
+        for value in (48, 64, 128):
             outcome = experiment.guess(guess | {widths.output: Constant(value)}, place)
             if isinstance(outcome, Output):
                 ratios.add(Fraction(outcome.shape[0], value))
@@ -371,11 +370,26 @@ def _with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
         if role == "heads" and not _divides(experiment, block, parameter, place):
             block = _with_parameter(block, replace(parameter, role="other"))
             continue
-        values = tuple(v for v in _candidates(parameter) if fits(experiment, block, {parameter.name: v}, place))
+        if role == "output width":
+            values = _range_of_widths(experiment, block, parameter, place)
+        else:
+            values = tuple(v for v in _candidates(parameter) if fits(experiment, block, {parameter.name: v}, place))
         if role == "stride" and len(values) < 2:
             values = ()
         block = _with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
     return block
+
+
+def _range_of_widths(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> tuple[int, ...]:
+    """Widths from the least to the greatest that executes; between them the divisibility that was found decides."""
+
+    def executes(width: int) -> bool:
+        return fits(experiment, block, {parameter.name: width}, place)
+
+    widths = [width for width in WIDTHS if width % block.contract.output_multiple == 0]
+    least = next((width for width in widths if executes(width)), None)
+    greatest = next((width for width in reversed(widths) if executes(width)), None)
+    return () if least is None else tuple(width for width in widths if least <= width <= greatest)
 
 
 def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:
@@ -400,8 +414,8 @@ def _candidates(parameter: Parameter) -> tuple[Any, ...]:
         return tuple(sorted({(k, k) for k in _CHOICES["kernel"]} | {default}))
     if role == "kernel" and not isinstance(default, int):
         return ()
-    if role in ("kernel", "depth", "heads", "output width", "width", "rate", "flag"):
-        known = isinstance(default, (int, float)) and role not in ("output width", "width")
+    if role in ("kernel", "depth", "heads", "width", "rate", "flag"):
+        known = isinstance(default, (int, float)) and role != "width"
         per_head = role == "heads" and re.search(r"dim|size", parameter.name)
         return tuple(sorted({*(HEAD_WIDTHS if per_head else _CHOICES[role]), *((default,) if known else ())}))
     return ()

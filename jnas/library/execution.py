@@ -70,7 +70,7 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
     try:
         with constructing(abstract=True), lowering_plainly():
             # Constructed inside the trace, for only variables of the same trace can be reassigned (statistics).
-            result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), _KEY)
+            result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), KEY)
     except Refused as refused:
         return Failure(stage, str(refused), refused.code)
     except MemoryError:
@@ -92,7 +92,7 @@ def lowering_plainly() -> Iterator[None]:
         platform.reset(token)
 
 
-_KEY = jax.ShapeDtypeStruct((2,), jnp.uint32)  # the form of jax.random.PRNGKey
+KEY = jax.ShapeDtypeStruct((2,), jnp.uint32)  # the form of jax.random.PRNGKey
 
 
 def first_line(error: BaseException) -> str:

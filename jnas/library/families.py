@@ -1,4 +1,4 @@
-"""The family of a class, from what its trace executes."""
+"""What the trace of a class executes, and the family that this puts it in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jnas.library.block import Contract
-from jnas.library.execution import Place, lowering_plainly
+from jnas.library.execution import KEY, Place, lowering_plainly
 from translators.runtime.construction import constructing, randomness
 
 _GATES = {"logistic", "clamp", "tanh", "exp", "min"}
@@ -43,11 +43,12 @@ _ELEMENTWISE |= {
     "ne",
     "eq",
 }
+_NONLINEAR = {"max", "min", "clamp", "select_n", "logistic", "tanh", "exp", "erf", "erfc"}
 _WINDOWS = {"reduce_window_max", "reduce_window_sum", "reduce_window"}
 
 
 @dataclass
-class _Trace:
+class Trace:
     """What happens to values that depend on the input."""
 
     place: Place
@@ -61,65 +62,61 @@ class _Trace:
     shortcut: bool = False  # the input itself is added to something
 
 
-def family_of(cls: type, arguments: Mapping[str, Any], place: Place, contract: Contract, name: str) -> str:
-    """One of block.FAMILIES. `arguments` execute at `place`."""
-    trace = _trace(cls, arguments, place)
-    lowered = name.lower()
+def observe(cls: type, arguments: Mapping[str, Any], place: Place) -> Trace:
+    """What `cls(**arguments)` does to its input at `place`, in training mode: there no statistic is a constant."""
+    found = Trace(place)
+
+    def run(x: jax.Array, key: jax.Array) -> jax.Array:
+        module = cls(**arguments).train()
+        found.parameters = any(True for _ in module.parameters())
+        with randomness(key):
+            return module(x)
+
+    with constructing(abstract=True), lowering_plainly():
+        jaxpr = jax.make_jaxpr(run)(jax.ShapeDtypeStruct(place.tensor, jnp.float32), KEY).jaxpr
+    _walk(jaxpr, {jaxpr.invars[0]}, {jaxpr.invars[0]}, found)
+    return found
+
+
+def family_of(trace: Trace, contract: Contract, name: str) -> str:
+    """One of block.FAMILIES."""
+    changes_shape = contract.output_width is not None or contract.expansion != 1 or contract.growth is not None
     shrinks = contract.reduction > 1
-    bound_to_tokens = any(kind == "tokens" for _, kind in contract.sizes)
+    gates = trace.pools_everything and trace.operations & _GATES and "mul" in trace.operations
     if not trace.parameters and not trace.dense and not trace.spatial_convolution:
         if trace.operations & _WINDOWS:
             return "pooling"
-        if shrinks:
+        if shrinks or contract.stride is not None:
             return "downsampling"
         if trace.pools_everything:
             return "channel attention" if "mul" in trace.operations else "pooling"
-        return "activation" if trace.operations and trace.operations <= _ELEMENTWISE else "other"
+        return "activation" if trace.operations <= _ELEMENTWISE else "other"
     if trace.interactions >= 2 and "exp" in trace.operations:
         return "attention"
     if shrinks:
         return "downsampling"
-    gated = trace.pools_everything and trace.operations & _GATES and "mul" in trace.operations
-    if gated and not trace.spatial_convolution and contract.expansion == 1 and contract.output_width is None:
+    if gates and not trace.spatial_convolution and not changes_shape:
         return "channel attention"
     if trace.interactions and trace.dense:
         return "attention"
     if trace.spatial_convolution:
         return "residual block" if trace.shortcut else "convolution"
-    if bound_to_tokens or "fft" in trace.operations or (trace.dense and "mix" in lowered):
+    if any(kind == "tokens" for _, kind in contract.sizes) or "fft" in trace.operations:
         return "mixer"
-    if trace.dense and trace.operations & _WINDOWS and trace.shortcut:
+    if trace.dense and (trace.operations & _WINDOWS or "mix" in name.lower()):
         return "mixer"
-    if trace.pointwise == 1 and trace.dense == 1:
+    if trace.pointwise == trace.dense == 1:
         return "convolution"
     if trace.dense:
         return "mlp"
-    if "rsqrt" in trace.operations or "norm" in lowered:
+    if "rsqrt" in trace.operations or "norm" in name.lower():
         return "normalisation"
     if trace.operations & _WINDOWS:
         return "mixer"
-    return "other"
+    return "activation" if trace.operations & _NONLINEAR else "other"
 
 
-def _trace(cls: type, arguments: Mapping[str, Any], place: Place) -> _Trace:
-    found = _Trace(place)
-
-    with constructing(abstract=True), lowering_plainly():
-        module = cls(**arguments).eval()
-        found.parameters = any(True for _ in module.parameters())
-
-        def run(x: jax.Array, key: jax.Array) -> jax.Array:
-            with randomness(key):
-                return module(x)
-
-        jaxpr = jax.make_jaxpr(run)(
-            jax.ShapeDtypeStruct(place.tensor, jnp.float32), jax.ShapeDtypeStruct((2,), jnp.uint32)
-        ).jaxpr
-    _walk(jaxpr, {jaxpr.invars[0]}, {jaxpr.invars[0]}, found)
-    return found
-
-
-def _walk(jaxpr: Any, dependent: set[Any], same: set[Any], found: _Trace) -> tuple[set[Any], set[Any]]:
+def _walk(jaxpr: Any, dependent: set[Any], same: set[Any], found: Trace) -> tuple[set[Any], set[Any]]:
     """Follows values that depend on the input (`dependent`) and those that are it, perhaps in other axes (`same`)."""
     for equation in jaxpr.eqns:
         inputs = [v for v in equation.invars if not hasattr(v, "val")]
@@ -143,15 +140,17 @@ def _walk(jaxpr: Any, dependent: set[Any], same: set[Any], found: _Trace) -> tup
     return dependent, same
 
 
-def _note(equation: Any, name: str, inputs: list[Any], dependent: set[Any], same: set[Any], found: _Trace) -> None:
+def _note(equation: Any, name: str, inputs: list[Any], dependent: set[Any], same: set[Any], found: Trace) -> None:
     found.operations.add(name)
     shape = getattr(equation.invars[0].aval, "shape", ())
     if name == "conv_general_dilated":
         kernel = equation.invars[1].aval.shape
         spatial = equation.params["dimension_numbers"].rhs_spec[2:]
         if any(kernel[i] > 1 for i in spatial):
-            lhs = equation.params["dimension_numbers"].lhs_spec[2:]
-            if all(shape[i] > 1 for i in lhs[:2]):
+            sizes = [shape[i] for i in equation.params["dimension_numbers"].lhs_spec[2:]]
+            _, height, width = found.place.shape
+            # over pooled channels (as in ECA) a convolution sees no image
+            if sizes == [height * width] or (len(sizes) > 1 and min(sizes) > 1):
                 found.spatial_convolution = True
         else:
             found.dense += 1

@@ -54,13 +54,15 @@ _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"(feat|input|img|image|in|grid|fmap)_?(size|shape|res)|resolution|^size$", "size"),
     (r"seq_?len|seq_length|num_tokens|tokens$|num_patches|n_patches|^patches$|seq_size", "size"),
     (r"window|win_size|block_size|partition", "size"),
-    (r"heads?$|^h$|nhead|groups?$|cardinality|radix|head_dim|group_size", "heads"),
+    (r"groups?$", "heads"),
+    (r"ratio|expan|mult|factor|reduction|_mul$", "ratio"),
+    (r"heads?$|^h$|nhead|cardinality|radix|head_dim|group_size", "heads"),
     (r"depth|(num|n)_(blocks?|layers?|convs?)|reps?$|block_num|layer_num|_per_(block|stage)", "depth"),
     (r"growth", "width"),
     (r"act(ivation)?(_layer)?$|act_func|nonlin|gate_layer", "module class"),
     (r"norm(_layer|_cls)?$|layer$|_cls$|^block$|_block$", "module class"),
     (r"^(m|fn|module|main|net|inner|body|shortcut|downsample)$", "module"),
-    (r"ratio|expan|mult|factor|rate$|^e$|^t$|reduction|bn_size|n_div", "ratio"),
+    (r"rate$|^e$|^t$|bn_size|n_div", "ratio"),
     (r"^out_|^oup|^outp|^planes|dim_out|^c2$|c_out|filters|pool_features", "output width"),
     (r"^in_|^inp|^inc$|^c1$|^dims?$|dim_in|^d$|embed_dim|num_(features|channels|input)|^channels?$", "input width"),
     (r"^ch(s|ans?)?$|nf$|^width$|n_?feats?$|d_model|base_dim|prev_dim|^ed$|^c$|stem_|^hidden_size$", "input width"),
@@ -93,9 +95,11 @@ HEAD_WIDTHS = (16, 8, 32)
 def role_of(argument: Argument) -> str:
     """The likeliest role of an argument."""
     default = default_value(argument)
+    name = argument.name.lower()
+    if re.search(r"inplace|inference|fused|legacy|checkpoint|reparam|running_stats", name):
+        return "other"
     if isinstance(default, bool) or (argument.required and "bool" in argument.annotation):
         return "flag"
-    name = argument.name.lower()
     if isinstance(default, str) and not default.startswith("nn."):
         return "choice"
     for pattern, role in _ROLE_PATTERNS:

@@ -16,11 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import jax
+
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.contracts import NotPlaceable, find_contract
 from jnas.library.execution import Failure
-from jnas.library.experiments import Experiment, Start, find_start
-from jnas.library.families import family_of
+from jnas.library.experiments import Experiment, find_start
+from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
 from jnas.library.store import block_to_json, load_class, runtime_class
 from translators import Argument, Refused
@@ -47,23 +49,23 @@ def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
         if start.stage == "output":
             return Probe(name, "executed", start.message, block=_bare(name, arguments))
         return Probe(name, "refused" if start.code else "crashed", start.message, start.code)
+    values = {argument: runtime_class(value_at(symbol, start.place.shape)) for argument, symbol in start.guess.items()}
+    trace = observe(cls, values, start.place)
     try:
         block = find_contract(experiment, start, name)
         contract = block.contract
+        if not trace.operations and contract.output_width is None and contract.stride is None:
+            raise NotPlaceable("returns its input as it is")
     except NotPlaceable as reason:
-        return Probe(name, "executed", str(reason), block=_with_family(_bare(name, arguments), Contract(), cls, start))
-    return Probe(name, "placeable", block=_with_family(block, contract, cls, start))
+        block = replace(_bare(name, arguments), family=family_of(trace, Contract(), name))
+        return Probe(name, "executed", str(reason), block=block)
+    return Probe(name, "placeable", block=replace(block, family=family_of(trace, contract, name)))
 
 
 def _bare(name: str, arguments: Sequence[Argument]) -> Block:
     """A block that executes and cannot be placed."""
     parameters = tuple(Parameter(a.name, role_of(a), default_value(a), a.required) for a in arguments)
     return Block(name, "other", parameters)
-
-
-def _with_family(block: Block, contract: Contract, cls: type, start: Start) -> Block:
-    values = {name: runtime_class(value_at(symbol, start.place.shape)) for name, symbol in start.guess.items()}
-    return replace(block, family=family_of(cls, values, start.place, contract, block.name.rpartition(".")[2]))
 
 
 def _inherited_arguments(cls: type) -> list[Argument]:
@@ -117,6 +119,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     _limit_memory()
+    jax.config.update("jax_traceback_filtering", "off")  # most guesses raise, and filtering reads files each time
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 

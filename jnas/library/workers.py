@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -27,9 +28,10 @@ def probe_all(
 ) -> list[dict[str, Any]]:
     """Answers to `jobs` (see probing.answer) in their order. Running out of time or ending the worker is an answer."""
     answers: list[dict[str, Any] | None] = [None] * len(jobs)
-    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in range(len(jobs)):
-        todo.put(index)
+    todo: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    by_module = itertools.groupby(range(len(jobs)), key=lambda index: jobs[index]["name"].rpartition(".")[0])
+    for _, indices in by_module:  # a worker imports a module once
+        todo.put(list(indices))
     done = threading.Semaphore(0)
     stop = threading.Event()
 
@@ -38,14 +40,17 @@ def probe_all(
         try:
             while not stop.is_set():
                 try:
-                    index = todo.get_nowait()
+                    indices = todo.get_nowait()
                 except queue.Empty:
                     return
-                worker = worker or _Worker()
-                answers[index] = worker.ask(jobs[index], time_limit)
-                if not worker.alive:
-                    worker = None
-                done.release()
+                for index in indices:
+                    if stop.is_set():
+                        return
+                    worker = worker or _Worker()
+                    answers[index] = worker.ask(jobs[index], time_limit)
+                    if not worker.alive:
+                        worker = None
+                    done.release()
         finally:
             if worker is not None:
                 worker.kill()

@@ -12,7 +12,7 @@ from jnas.library.contracts import fits
 from jnas.library.declarations import OWN_BLOCKS
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment
-from jnas.library.families import family_of
+from jnas.library.families import family_of, observe
 from jnas.library.store import construct, load_class, runtime_class
 from translators.runtime.construction import constructing
 
@@ -57,7 +57,7 @@ def test_the_declared_family_is_what_the_trace_shows(name):
     block = OWN_BLOCKS[name]
     place = Place((64, 16, 16), block.contract.layout)
     arguments = {key: runtime_class(value) for key, value in bind(block, {}, place.shape).items()}
-    assert family_of(load_class(block), arguments, place, block.contract, name) == block.family
+    assert family_of(observe(load_class(block), arguments, place), block.contract, name) == block.family
 
 
 def test_each_family_and_layout_has_a_block():
