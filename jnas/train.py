@@ -160,6 +160,10 @@ def _recipe(name: str, epochs: int | None) -> Recipe:
     return RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
 
 
+def _share(text: str) -> float | int:
+    return int(text) if text.isdigit() else float(text)
+
+
 def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -206,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         help="test: train on all training images; validation: hold some out and score those",
     )
     parser.add_argument(
-        "--validation", type=float, default=0.1, metavar="SHARE", help="of the training images held out"
+        "--validation", type=_share, default=0.1, metavar="SHARE", help="of the training images held out, or a number"
     )
     parser.add_argument("--devices", type=int, metavar="N", help="how many to train on (default: all)")
     parser.add_argument(

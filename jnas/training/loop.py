@@ -63,8 +63,11 @@ class Fit:
 
 
 def enable_compilation_cache(folder: Path) -> None:
-    """Keep compiled programs in `folder`, so that later processes need not compile them again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep compiled programs in `folder`, so that later processes need not compile them again. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made ({error.strerror}); set JNAS_CACHE to a folder of yours") from None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -14,7 +14,7 @@ from jnas.trees.node import Node, network, to_json
 from translators.runtime.state import load_state_dict, state_dict
 
 TREE = network(Node("jnas.ConvNormAct", {"out_channels": 8, "stride": 2}), [Node("jnas.SqueezeExcite")])
-SHORT = ["--recipe", "quick", "--epochs", "1", "--score-on", "validation", "--validation", "0.95"]
+SHORT = ["--recipe", "quick", "--epochs", "1", "--score-on", "validation", "--validation", "4800"]
 
 
 @pytest.fixture
