@@ -17,13 +17,7 @@ from translators.rewriting import names
 
 _RUNTIME = "translators.runtime"
 _SUPPORT = frozenset("refuse unsupported refuse_alias look_up set_item get_item".split())
-_DUNDER_ATTRIBUTES = frozenset("__init__ __call__ __name__".split())
-_DUNDER_METHODS = frozenset(
-    """__init__ __call__ __len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __contains__ __repr__ __str__ __eq__
-    __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__ __enter__ __exit__ __post_init__ __add__ __sub__ __mul__ __radd__
-    __rsub__ __rmul__ __truediv__ __floordiv__ __mod__ __pow__ __neg__ __matmul__ __iadd__ __int__ __float__ __index__
-    __getattr__ __new__ __copy__ __deepcopy__ __reversed__ __format__""".split()
-)
+_DUNDER_ATTRIBUTES = frozenset("__init__ __call__ __name__ __module__ __qualname__".split())
 # Ways from an object to frames, code and class hierarchies.
 _FORBIDDEN_ATTRIBUTES = re.compile(r"(gi|cr|ag|tb|co)_\w+|f_(back|globals|locals|builtins|code)|func_\w+|mro")
 _DECORATORS = frozenset(
@@ -88,7 +82,7 @@ class _Checker:
                 case ast.Call():
                     yield from self._call(node)
                 case ast.FunctionDef(name=name):
-                    if name.startswith("__") and name not in _DUNDER_METHODS:
+                    if name.startswith("__") and name not in names.DUNDER_METHODS:
                         yield Violation(node.lineno, f"method {name}")
                     yield from self._decorators(node)
                 case ast.ClassDef(keywords=keywords):

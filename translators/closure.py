@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from translators.class_graph import Class, ClassGraph
 from translators.diagnostics import Refusal
 from translators.index import Index, Unit
+from translators.rewriting import names
 from translators.rewriting.rewriter import Rewriter
 
 # Methods that serve pickling, printing or PyTorch's own machinery.
 _NEVER_KEPT = frozenset(
-    """__setstate__ __getstate__ __reduce__ __reduce_ex__ __del__ __dir__ __repr__ __str__ extra_repr _load_from_state_dict
-    _save_to_state_dict state_dict load_state_dict __init_subclass__ __class_getitem__ __setattr__ __getattribute__
-    __delattr__ __set_name__ __prepare__ __instancecheck__ __subclasscheck__ half cuda""".split()
+    """__repr__ __str__ __deepcopy__ __copy__ extra_repr _load_from_state_dict _save_to_state_dict state_dict
+    load_state_dict half cuda""".split()
 )
 
 
@@ -26,7 +26,7 @@ def names_in_use(index: Index, classes: ClassGraph) -> frozenset[str]:
         plain = [node for node in cls.node.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         bodies.setdefault(cls.unit.name, []).extend(plain)
         for name, method in cls.methods.items():
-            is_start = name in ("__init__", "forward") or (name.startswith("__") and name.endswith("__"))
+            is_start = name == "forward" or name in names.DUNDER_METHODS - _NEVER_KEPT
             (start if is_start else bodies.setdefault(name, [])).append(method)
     for module in index.modules.values():
         for unit in module.units:
@@ -40,12 +40,13 @@ def names_in_use(index: Index, classes: ClassGraph) -> frozenset[str]:
             if name not in used:
                 used.add(name)
                 queue.extend(bodies.get(name, ()))
-    return frozenset(used - _NEVER_KEPT) | {"__init__", "forward"}
+    special = {name for name in used if name.startswith("__")}
+    return frozenset(used - _NEVER_KEPT - special) | {"forward"}
 
 
 def keeps(used: frozenset[str], name: str) -> bool:
     """Whether a method is emitted."""
-    return name in used or (name.startswith("__") and name.endswith("__") and name not in _NEVER_KEPT)
+    return name in used or name in names.DUNDER_METHODS - _NEVER_KEPT
 
 
 def _identifiers(node: ast.AST) -> Iterable[str]:

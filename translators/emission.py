@@ -39,6 +39,18 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
     return {module.file.path: _emit(module, found, needs[module], circles, closures) for module, found in by_module.items()}
 
 
+def unit_at(path: str, text: str, line: int, units: Iterable[Unit], closures: Closures) -> Unit:
+    """The unit that an emitted line belongs to; for a line of the imports the first unit of the file."""
+    here = sorted((unit for unit in units if unit.module.file.path == path), key=lambda unit: unit.order)
+    found, position = here[0], 0
+    for unit in here:
+        position = text.find(_text(unit, closures.rewriter.rewrite(unit), closures)[0], position)
+        if position < 0 or text.count("\n", 0, position) + 1 > line:
+            break
+        found = unit
+    return found
+
+
 def _needs(module: Module, units: list[Unit], closures: Closures) -> dict[str, tuple[Unit, str]]:
     """Local name -> (unit of another module, its name there), for what the emitted units use."""
     return {

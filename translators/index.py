@@ -299,6 +299,8 @@ class _Reader:
         if isinstance(statement, ast.For | ast.AugAssign):
             kind = "extension"
         if kind == "extension":
+            if isinstance(statement, ast.Assign) and environment.dotted(statement.targets[0]) is not None:
+                return  # an attribute such as __annotations__ or __doc__ of a class or function
             mentioned = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
             targets = tuple(sorted(self._constants(mentioned)))
             if not targets:

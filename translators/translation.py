@@ -130,22 +130,30 @@ def _prepared(sources: tuple[Source, ...]) -> tuple[ClassGraph, Closures]:
 
 
 def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str, str], dict[str, Refusal]]:
-    """Emit the closures of the classes; those whose closure holds a module outside the allow-list are refused."""
+    """Emit the closures of the classes. Units outside the allow-list are withdrawn, with the classes that reach them."""
     from translators.allowlist import check_allowed
-    from translators.emission import emit_modules
-    from translators.rewriting.refusals import refusal
+    from translators.emission import emit_modules, unit_at
 
-    needed = {cls: closures.units([cls.unit]) for cls in translated}
+    check = lru_cache(maxsize=None)(check_allowed)
     refused: dict[str, Refusal] = {}
+    needed = {cls: closures.units([cls.unit]) for cls in translated}
     while True:
-        modules = emit_modules({unit for units in needed.values() for unit in units}, closures)
-        violations = {path: found for path, text in modules.items() if (found := check_allowed(text))}
+        units = {unit for found in needed.values() for unit in found}
+        modules = emit_modules(units, closures)
+        violations = [(path, violation) for path, text in modules.items() for violation in check(text)]
         if not violations:
             return modules, refused
-        for cls, units in list(needed.items()):
-            path = next((unit.module.file.path for unit in units if unit.module.file.path in violations), None)
-            if path is not None:
-                first = violations[path][0]
-                message = f"{path} is outside the allow-list: {first.message}"
-                refused[cls.unit.qualified_name] = refusal(cls.unit.module, cls.node, "R15", "", cls.unit.name, message)
+        for path, violation in violations:
+            message = f"outside the allow-list: {violation.message}"
+            unit = unit_at(path, modules[path], violation.line, units, closures)
+            if not closures.rewriter.withdraw(unit, message):  # the line belongs to no unit: the file as a whole goes
+                for other in units:
+                    if other.module.file.path == path:
+                        closures.rewriter.withdraw(other, message)
+        for cls in list(needed):
+            found = closures.refusal(cls)
+            if found is not None:
+                refused[cls.unit.qualified_name] = found
                 del needed[cls]
+            else:
+                needed[cls] = closures.units([cls.unit])

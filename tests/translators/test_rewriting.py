@@ -40,6 +40,10 @@ PAIRS = {
         "return x if self.a and not torch.jit.is_scripting() else -x",
         "return x if self.a and not False else -x",
     ),
+    "pair of a number": (
+        "from torch.nn.modules.utils import _pair\nreturn x * _pair(2)[0]",
+        "return x * (lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,) * 2)(2)[0]",
+    ),
     "conditional expression": ("return x if torch.jit.is_scripting() else -x", "return -x"),
     "version": ("if torch.__version__ >= '1.8':\n    return x\nreturn -x", "return x\nreturn -x"),
     "hasattr of torch": ("if hasattr(F, 'gelu'):\n    x = -x\nreturn x", "x = -x\nreturn x"),

@@ -33,7 +33,7 @@ SAME = {
 ANSWERS: dict[str, object] = {
     "torch.jit.is_scripting": False,
     "torch.jit.is_tracing": False,
-    "torch._C._get_tracing_state": None,
+    "torch._get_tracing_state": None,
     "torch.is_autocast_enabled": False,
     "torch.is_autocast_cpu_enabled": False,
     "torch.cuda.is_available": False,
@@ -68,6 +68,10 @@ EXPRESSIONS = {
     "types.LambdaType": "type(lambda: None)",
     "inspect.isfunction": "(lambda x: isinstance(x, type(lambda: None)))",
     "inspect.isclass": "(lambda x: isinstance(x, type))",
+    "torch.nn._single": "(lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,))",
+    "torch.nn._pair": "(lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,) * 2)",
+    "torch.nn._triple": "(lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,) * 3)",
+    "torch.nn._ntuple": "(lambda n: lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,) * n)",
     "torch.contiguous_format": "None",
     "torch.channels_last": "None",
     "torch.preserve_format": "None",
@@ -141,7 +145,7 @@ KEPT_DECORATORS = {
 }
 
 # Statements that only talk to people.
-SILENT_CALLS = ("warnings.", "logging.", "print", "torch._C._log_api_usage_once", "torch.utils._log_api_usage_once")
+SILENT_CALLS = ("warnings.", "logging.", "print", "torch._log_api_usage_once")
 SILENT_CALLS += ("torch._assert", "torch._check", "torch._assert_async", "torch.manual_seed", "torch.set_printoptions")
 
 REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
@@ -176,6 +180,14 @@ REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("subprocess", "R06"),
     ("socket", "R06"),
     ("urllib", "R06"),
+)
+
+# Special methods that emitted classes may define.
+DUNDER_METHODS = frozenset(
+    """__init__ __call__ __len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __contains__ __repr__ __str__ __eq__
+    __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__ __enter__ __exit__ __post_init__ __add__ __sub__ __mul__ __radd__
+    __rsub__ __rmul__ __truediv__ __floordiv__ __mod__ __pow__ __neg__ __matmul__ __iadd__ __int__ __float__ __index__
+    __getattr__ __new__ __copy__ __deepcopy__ __reversed__ __format__""".split()
 )
 
 # Builtins that emitted code may use.

@@ -7,7 +7,7 @@ import libcst as cst
 from translators.rewriting.context import dotted_name
 from translators.rewriting.state import State
 
-_ALLOWED_DUNDERS = {"__init__", "__call__", "__name__"}
+_ALLOWED_DUNDERS = {"__init__", "__call__", "__name__", "__module__", "__qualname__"}
 # Attributes of tensors and dtypes that arrays do not have.
 _AS_OPERATIONS = {"data": "detach", "is_floating_point": "is_floating_point", "is_complex": "is_complex"}
 

@@ -41,6 +41,21 @@ class Rewriter:
             self._done[unit] = self._rewrite(unit)
         return self._done[unit]
 
+    def withdraw(self, unit: Unit, message: str) -> bool:
+        """Refuse a unit that turned out to be outside the allow-list; of a completed constant, all its parts.
+
+        False when it had been refused before.
+        """
+        if self.rewrite(unit).failure is not None:
+            return False
+        parts = [unit]
+        if unit.kind == "extension":
+            parts += [part for name in unit.names for part in unit.module.bindings.get(name, ()) if isinstance(part, Unit)]
+        for part in parts:
+            done = self.rewrite(part)
+            done.failure = done.failure or refusal(unit.module, unit.node, "R15", "", unit.name, message)
+        return True
+
     def surroundings(self, module: Module) -> Surroundings:
         if module.name not in self._surroundings:
             found = Surroundings(self.index, module, names_stored(module), self._own_methods)
