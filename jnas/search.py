@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -61,11 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stop:
-        command = f"python -m jnas.search --config {directory.configuration} --run-dir {directory.root}"
-        print(
-            f"stopped by {stop.signal.name}; nothing that was trained is lost. Continue with\n  {command}",
-            file=sys.stderr,
-        )
+        command = shlex.join(["python", "-m", "jnas.search", *(sys.argv[1:] if arguments is None else arguments)])
+        print(f"stopped by {stop.signal.name}; no result is lost. Continue with\n  {command}", file=sys.stderr)
         return 128 + stop.signal
     return 0
 

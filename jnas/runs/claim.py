@@ -1,4 +1,4 @@
-"""Whether a run directory holds the run that is asked for: one configuration and one library from its start on."""
+"""Whether a run directory holds the run that is asked for: one configuration and one library for all its candidates."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def claim(directory: RunDirectory, database: RunDatabase, configuration: Configuration) -> None:
-    """Record the configuration at the first start. Raises UserError naming the field that differs at a later one."""
-    recorded = database.fact("configuration")
-    if recorded is None:
+    """Raises UserError naming the field in which the run of this directory differs from `configuration`.
+
+    A run without candidates (its first start met bad input, say) may still become any other.
+    """
+    if not database.candidates():
         with database.transaction():
             database.set_fact("configuration", to_plain(configuration))
             database.set_fact("versions", versions())
-    elif found := difference(from_plain(recorded, str(directory.database)), configuration):
+    elif found := difference(from_plain(database.fact("configuration"), str(directory.database)), configuration):
         key, old, new = found
         raise UserError(
             f"{directory.root}: holds a run with {key} = {old!r}, asked for {new!r}; "
@@ -35,12 +37,11 @@ def claim(directory: RunDirectory, database: RunDatabase, configuration: Configu
 
 def claim_library(directory: RunDirectory, database: RunDatabase, library: Library, folders: Sequence[Path]) -> None:
     """The same for the blocks: another version of a source offers other edits, and the run could not be repeated."""
-    recorded = database.fact("library")
-    if recorded is None:
+    if not database.candidates():
         with database.transaction():
             database.set_fact("library", library.fingerprint)
             database.set_fact("libraries", [str(folder) for folder in folders])
-    elif recorded != library.fingerprint:
+    elif (recorded := database.fact("library")) != library.fingerprint:
         raise UserError(
             f"{directory.root}: holds a run over library {recorded[:16]}, asked for {library.fingerprint[:16]}; "
             "the sources or their translation have changed: give another --run-dir"

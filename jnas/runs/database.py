@@ -167,8 +167,8 @@ class RunDatabase:
     # Writing
 
     def set_fact(self, name: str, value: Any) -> None:
-        """A JSON value about the whole run; the first one stays."""
-        self._insert("facts", name=name, value=json.dumps(value))
+        """A JSON value about the whole run; the last one stays."""
+        self._connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, json.dumps(value)))
 
     def add_proposal(
         self, candidate: Candidate, attempts: Sequence[Attempt] = (), choices: Sequence[Choice] = ()

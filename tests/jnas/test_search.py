@@ -154,6 +154,12 @@ def test_a_stopped_search_says_how_to_continue(tiny: Path, tmp_path: Path, numbe
     assert "Continue with" in errors and "--run-dir" in errors and "Traceback" not in errors
 
 
+def test_a_start_that_met_bad_input_leaves_the_directory_free(tiny: Path, tmp_path: Path) -> None:
+    assert search(tiny, tmp_path / "run", "--set", "caps.parameters=100").returncode == 2
+    other = search(tiny, tmp_path / "run", "--set", "caps.parameters=101")
+    assert "at most 101" in other.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
