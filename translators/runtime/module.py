@@ -28,6 +28,7 @@ def _concrete(x: Any) -> Any:
 class _Tensor:
     """What PyTorch code does with a parameter or buffer besides arithmetic."""
 
+    __slots__ = ()  # so that a parameter can become a frozen one
     __array_ufunc__ = None  # NumPy would otherwise iterate over a Variable that stands on the right of an operator
 
     @property
@@ -171,6 +172,8 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
                 new = Held(_concrete(new), current.is_buffer, current.persistent)
             else:
                 new = Held(_concrete(new))
+        if isinstance(new, (Module, nnx.Variable)) and not isinstance(current, (Module, nnx.Variable)):
+            vars(self).pop(name, None)  # registration, not the first mention of the name, gives a child its place
         object.__setattr__(self, name, new)
 
     def _settle(self) -> None:
