@@ -13,37 +13,13 @@ from jnas.library.block import Contract
 from jnas.library.execution import KEY, Place, lowering_plainly
 from translators.runtime.construction import constructing, randomness
 
-_GATES = {"logistic", "clamp", "tanh", "exp", "min"}
-_ELEMENTWISE = _GATES | {
-    "max",
-    "mul",
-    "add",
-    "sub",
-    "div",
-    "neg",
-    "select_n",
-    "integer_pow",
-    "square",
-    "erf",
-    "erfc",
-    "log1p",
-}
-_ELEMENTWISE |= {
-    "gt",
-    "ge",
-    "lt",
-    "le",
-    "abs",
-    "log",
-    "expm1",
-    "pow",
-    "convert_element_type",
-    "sign",
-    "sqrt",
-    "ne",
-    "eq",
-}
-_NONLINEAR = {"max", "min", "clamp", "select_n", "logistic", "tanh", "exp", "erf", "erfc"}
+# primitives of JAX
+_GATES = {"logistic", "clamp", "tanh", "exp", "min", "select_n"}
+_NONLINEAR = _GATES | {"max", "erf", "erfc"}
+_COMPARISONS = {"gt", "ge", "lt", "le", "eq", "ne"}
+_POWERS = {"square", "sqrt", "integer_pow", "pow", "log", "log1p", "expm1"}
+_ELEMENTWISE = _NONLINEAR | _COMPARISONS | _POWERS
+_ELEMENTWISE |= {"mul", "add", "sub", "div", "neg", "abs", "sign", "copy", "convert_element_type"}
 _WINDOWS = {"reduce_window_max", "reduce_window_sum", "reduce_window"}
 
 
@@ -57,7 +33,7 @@ class Trace:
     dense: int = 0  # matrix products and pointwise convolutions with a parameter
     pointwise: int = 0  # the convolutions among them
     interactions: int = 0  # products of two values that both depend on the input
-    pools_everything: bool = False  # a reduction over height and width
+    pools: bool = False  # a reduction over height, width or both
     parameters: bool = False
     shortcut: bool = False  # the input itself is added to something
 
@@ -82,16 +58,17 @@ def family_of(trace: Trace, contract: Contract, name: str) -> str:
     """One of block.FAMILIES."""
     changes_shape = contract.output_width is not None or contract.expansion != 1 or contract.growth is not None
     shrinks = contract.reduction > 1
-    gates = trace.pools_everything and trace.operations & _GATES and "mul" in trace.operations
+    gates = trace.pools and trace.operations & _GATES and "mul" in trace.operations
     if not trace.parameters and not trace.dense and not trace.spatial_convolution:
         if trace.operations & _WINDOWS:
             return "pooling"
         if shrinks or contract.stride is not None:
             return "downsampling"
-        if trace.pools_everything:
+        if trace.pools:
             return "channel attention" if "mul" in trace.operations else "pooling"
-        return "activation" if trace.operations <= _ELEMENTWISE else "other"
-    if trace.interactions >= 2 and "exp" in trace.operations:
+        return "activation" if trace.operations & _NONLINEAR and trace.operations <= _ELEMENTWISE else "other"
+    softmax = {"exp", "reduce_max"} <= trace.operations
+    if softmax and (trace.interactions >= 2 or "att" in name.lower()):
         return "attention"
     if shrinks:
         return "downsampling"
@@ -168,8 +145,8 @@ def _note(equation: Any, name: str, inputs: list[Any], dependent: set[Any], same
         for i in equation.params["axes"]:
             size *= shape[i]
         _, height, width = found.place.shape
-        if size == height * width and len(kept) <= 2:
-            found.pools_everything = True
+        if (size == height * width and len(kept) <= 2) or (size in (height, width) and len(shape) == 4):
+            found.pools = True
     elif name.startswith("fft"):
         found.operations.add("fft")
 
