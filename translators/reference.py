@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 
 # Operators of torchvision's compiled part. Its Python part does not import unless they are declared; nothing calls them.
-_TORCHVISION_OPERATORS = """
-nms qnms roi_align _roi_align_backward qroi_align ps_roi_align _ps_roi_align_backward roi_pool _roi_pool_backward
-ps_roi_pool _ps_roi_pool_backward deform_conv2d _deform_conv2d_backward
-""".split()
+_TORCHVISION_OPERATORS = ["nms", "qnms", "roi_align", "_roi_align_backward", "qroi_align", "ps_roi_align", "_ps_roi_align_backward", "roi_pool", "_roi_pool_backward", "ps_roi_pool", "_ps_roi_pool_backward", "deform_conv2d", "_deform_conv2d_backward"]
 
 _DROPOUT_RATES = ("p", "drop_prob", "drop_rate", "drop_path_rate")
 
@@ -45,6 +42,15 @@ def _declare_torchvision_operators() -> None:
         _declared.append(library)
 
 
+def without_dropout(model: Any) -> None:
+    """Set the rates of everything that calls itself dropout or drop path to zero, in the original or the translation."""
+    for part in model.modules():
+        if "drop" in type(part).__name__.lower():
+            for rate in _DROPOUT_RATES:
+                if isinstance(getattr(part, rate, None), float):
+                    setattr(part, rate, 0.0)
+
+
 class Original:
     """An instance of the original class with every parameter and persistent buffer drawn at random and no dropout."""
 
@@ -55,11 +61,7 @@ class Original:
         torch.manual_seed(0)
         self.model = cls(**arguments)
         self._draw()
-        for part in self.model.modules():
-            if "drop" in type(part).__name__.lower():
-                for rate in _DROPOUT_RATES:
-                    if isinstance(getattr(part, rate, None), float):
-                        setattr(part, rate, 0.0)
+        without_dropout(self.model)
 
     def _draw(self) -> None:
         """Variances and gains stay around one so that values keep their size through the layers."""

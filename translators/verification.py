@@ -181,9 +181,11 @@ class _Ours:
     """The translated class, loaded and with PyTorch's weights."""
 
     def __init__(self, cls: type, arguments: Mapping[str, Any], state: Mapping[str, np.ndarray]):
+        from translators.reference import without_dropout
         from translators.runtime.state import load_state_dict
 
         self.model = cls(**arguments)
+        without_dropout(self.model)
         try:
             load_state_dict(self.model, state)
         except ValueError as error:
