@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     translate = commands.add_parser("translate", help="write the translation of a source, or print that of one class")
     translate.add_argument("source", help="file, folder or installed package, with :CLASS for one class of it")
     translate.add_argument("--out", type=Path, help="folder for the emitted files")
-    translate.add_argument("--with", dest="others", action="append", default=[], help="further source to resolve names in")
+    translate.add_argument(
+        "--with", dest="others", action="append", default=[], help="further source to resolve names in"
+    )
     verify = commands.add_parser("verify", help="compare translated classes with PyTorch")
     verify.add_argument("spec", type=Path, help="JSON list of rows: source, class, init, input_shapes")
     verify.add_argument("--root", action="append", default=[], metavar="NAME=DIR", help="folder of a source")
@@ -76,8 +78,12 @@ def _verify(spec: Path, roots: Sequence[str], out: Path | None) -> int:
     try:
         rows = json.loads(spec.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{spec}: not readable as JSON ({error}); give a list of rows as in docs/translation") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and {"source", "class"} <= row.keys() for row in rows):
+        raise UserError(
+            f"{spec}: not readable as JSON ({error}); give a list of rows as in docs/translation"
+        ) from error
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and {"source", "class"} <= row.keys() for row in rows
+    ):
         raise UserError(f"{spec}: expected a JSON list of objects with source, class, init and input_shapes")
     if any("=" not in root for root in roots):
         raise UserError(f"--root {' '.join(roots)}: expected NAME=DIR")

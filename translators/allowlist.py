@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from translators.rewriting import names
 
 _RUNTIME = "translators.runtime"
-_SUPPORT = frozenset("refuse unsupported refuse_alias look_up set_item get_item".split())
-_DUNDER_ATTRIBUTES = frozenset("__init__ __call__ __name__ __module__ __qualname__".split())
+_SUPPORT = names.words("refuse unsupported refuse_alias look_up set_item get_item")
+_DUNDER_ATTRIBUTES = names.words("__init__ __call__ __name__ __module__ __qualname__")
 # Ways from an object to frames, code and class hierarchies.
 _FORBIDDEN_ATTRIBUTES = re.compile(r"(gi|cr|ag|tb|co)_\w+|f_(back|globals|locals|builtins|code)|func_\w+|mro")
-_DECORATORS = frozenset(
+_DECORATORS = names.words(
     """staticmethod classmethod property functools.wraps functools.lru_cache functools.cache functools.cached_property
-    functools.partial dataclasses.dataclass enum.unique""".split()
+    functools.partial dataclasses.dataclass enum.unique"""
 )
-_STATEMENTS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.FunctionDef, ast.ClassDef)
-_STATEMENTS += (ast.If, ast.For, ast.Expr, ast.Pass)  # of constants that are completed after their definition
+# The last four are of constants that are completed after their definition.
+_STATEMENTS = (
+    *(ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.FunctionDef, ast.ClassDef),
+    *(ast.If, ast.For, ast.Expr, ast.Pass),
+)
 _FORBIDDEN_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.Global)
 _STRANGE = re.compile(r"[^ -~\n\t]")
 _FORMAT_FIELD = re.compile(r"\{[^{}]*__")
@@ -98,7 +101,9 @@ class _Checker:
             for alias in node.names:
                 if alias.name not in names.LIBRARIES:
                     yield Violation(node.lineno, f"import of {alias.name}")
-                self.modules[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+                self.modules[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
             return
         module = node.module or ""
         for alias in node.names:
@@ -109,24 +114,21 @@ class _Checker:
                 continue
             elif module == _RUNTIME and alias.name in names.RUNTIME_ALIASES:
                 self.modules[local] = f"{_RUNTIME}.{alias.name}"
-            elif module == f"{_RUNTIME}.support" and alias.name in _SUPPORT:
-                self.imported[local] = f"{module}.{alias.name}"
-            elif module in names.LIBRARIES and alias.name in names.library_names(module):
+            elif alias.name in (_SUPPORT if module == f"{_RUNTIME}.support" else _names_of(module)):
                 self.imported[local] = f"{module}.{alias.name}"
             else:
                 yield Violation(node.lineno, f"import of {alias.name} from {module or '.'}")
 
     def _attribute(self, node: ast.Attribute, attribute: str) -> Iterator[Violation]:
-        if attribute.startswith("__") and attribute not in _DUNDER_ATTRIBUTES:
-            yield Violation(node.lineno, f"attribute {attribute}")
-        elif _FORBIDDEN_ATTRIBUTES.fullmatch(attribute):
+        is_private = attribute.startswith("__") and attribute not in _DUNDER_ATTRIBUTES
+        if is_private or _FORBIDDEN_ATTRIBUTES.fullmatch(attribute):
             yield Violation(node.lineno, f"attribute {attribute}")
         elif isinstance(node.value, ast.Name) and node.value.id in self.modules:
             module = self.modules[node.value.id]
             if module.startswith(_RUNTIME):
                 known = names.runtime_names(module.rpartition(".")[2])
             else:
-                known = names.library_names(module) if module in names.LIBRARIES else frozenset()
+                known = _names_of(module)
             if attribute not in known:
                 yield Violation(node.lineno, f"{module}.{attribute}")
         elif not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name) and node.value.id in self.imported:
@@ -156,6 +158,10 @@ class _Checker:
                 yield Violation(node.lineno, f"decorator {name}")
 
 
+def _names_of(module: str) -> frozenset[str]:
+    return names.library_names(module) if module in names.LIBRARIES else frozenset()
+
+
 def _unknown_names(table: symtable.SymbolTable, tree: ast.Module) -> Iterator[Violation]:
     """Names that are bound nowhere in the file and are no allowed builtin."""
     bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
@@ -177,4 +183,6 @@ def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 
 
 def _docstrings(tree: ast.Module) -> set[int]:
-    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    return {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }

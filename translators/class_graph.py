@@ -94,7 +94,11 @@ class ClassGraph:
             return False
         if symbol.name.startswith("torch."):
             last = symbol.name.rpartition(".")[2]
-            return symbol.name.startswith("torch.nn.") and (last[:1].isupper() or last.startswith("_")) and last != "Parameter"
+            return (
+                symbol.name.startswith("torch.nn.")
+                and (last[:1].isupper() or last.startswith("_"))
+                and last != "Parameter"
+            )
         return "forward" in cls.methods and symbol.name not in _PLAIN_BASES
 
     def failure(self, cls: Class) -> Refusal | None:
@@ -109,10 +113,14 @@ class ClassGraph:
             name = dotted(keyword.value)
             found = self.index.resolve(cls.unit.module, name) if name else None
             if keyword.arg != "metaclass" or found is None or found.name not in _METACLASSES:
-                return refusal(cls.unit.module, cls.node, "R14", name or "", name or "metaclass", "class keyword or metaclass")
+                return refusal(
+                    cls.unit.module, cls.node, "R14", name or "", name or "metaclass", "class keyword or metaclass"
+                )
         for spelling, symbol in cls.bases:
             if symbol is None:
-                return refusal(cls.unit.module, cls.node, "R14", spelling, spelling, f"base class {spelling} is an expression")
+                return refusal(
+                    cls.unit.module, cls.node, "R14", spelling, spelling, f"base class {spelling} is an expression"
+                )
             code = self._base_failure(symbol)
             if isinstance(code, Refusal):
                 return code

@@ -12,9 +12,9 @@ from translators.rewriting import names
 from translators.rewriting.rewriter import Rewriter
 
 # Methods that serve pickling, printing or PyTorch's own machinery.
-_NEVER_KEPT = frozenset(
+_NEVER_KEPT = names.words(
     """__repr__ __str__ __deepcopy__ __copy__ extra_repr _load_from_state_dict _save_to_state_dict state_dict
-    load_state_dict half cuda""".split()
+    load_state_dict half cuda"""
 )
 
 
@@ -126,28 +126,23 @@ class Closures:
             return None
         if facts.refusals:
             return facts.refusals[0]
-        for kind, target in facts.calls:
+        for call in facts.calls:
             found = None
-            if kind == "self" and cls is not None:
-                found = self._walk_method(cls, cls, str(target), seen)
-            elif kind == "super" and cls is not None and owner is not None:
-                found = self._walk_method(cls, owner, str(target), seen, above=True)
-            elif kind == "unit":
-                found = self._walk_unit(target, seen)
+            if call.on == "self" and cls is not None:
+                found = self._walk_method(cls, cls, call.name, seen)
+            elif call.on == "super" and cls is not None and owner is not None:
+                found = self._walk_method(cls, owner, call.name, seen, above=True)
+            elif call.unit is not None:
+                found = self._walk_unit(call.unit, call.name, seen)
             if found is not None:
                 return found
         return None
 
-    def _walk_unit(self, target: object, seen: set[tuple[Unit, Unit, str]]) -> Refusal | None:
-        unit, rest = target  # type: ignore[misc]
+    def _walk_unit(self, unit: Unit, name: str, seen: set[tuple[Unit, Unit, str]]) -> Refusal | None:
         called = self.classes.classes.get(unit)
         if called is not None:
-            name = "__init__" if not rest else rest[0] if len(rest) == 1 else ""
-            return self._walk_method(called, called, name, seen)
-        if rest or (unit, unit, "") in seen:
+            return self._walk_method(called, called, name or "__init__", seen)
+        if name or (unit, unit, "") in seen:
             return None
         seen.add((unit, unit, ""))
-        failure = self.failure(unit)
-        return failure or self._follow(unit, "", None, None, seen)
-
-
+        return self.failure(unit) or self._follow(unit, "", None, None, seen)

@@ -42,7 +42,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a class was not translated, and where: `line` and `column` count from 1 and 0; `name` is the resolved symbol."""
+    """Why a class was not translated, and where. `line` counts from 1, `column` from 0; `name` is the symbol."""
 
     code: str
     message: str
@@ -65,4 +65,3 @@ class Refusal:
             f"{self.path}:{self.line}: {self.code} {CODES[self.code][0]}: {self.message}\n"
             f"    {text.strip()}\n    {caret}\n    {self.advice}"
         )
-

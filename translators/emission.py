@@ -36,7 +36,9 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
         by_module.setdefault(unit.module, []).append(unit)
     needs = {module: _needs(module, found, closures) for module, found in by_module.items()}
     circles = _circles({module: {unit.module for unit, _ in need.values()} for module, need in needs.items()})
-    return {module.file.path: _emit(module, found, needs[module], circles, closures) for module, found in by_module.items()}
+    return {
+        module.file.path: _emit(module, found, needs[module], circles, closures) for module, found in by_module.items()
+    }
 
 
 def unit_at(path: str, text: str, line: int, units: Iterable[Unit], closures: Closures) -> Unit:

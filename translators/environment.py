@@ -28,7 +28,15 @@ _COMPARISONS = {
     ast.NotIn: lambda a, b: a not in b,
 }
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"int": int, "bool": bool, "str": str, "float": float, "len": len}
-_VERSION_PARSERS = {"Version", "LooseVersion", "parse", "parse_version", "digit_version", "TorchVersion", "StrictVersion"}
+_VERSION_PARSERS = {
+    "Version",
+    "LooseVersion",
+    "parse",
+    "parse_version",
+    "digit_version",
+    "TorchVersion",
+    "StrictVersion",
+}
 
 
 class Foreign(str):
@@ -89,7 +97,9 @@ def _evaluate(node: ast.expr, lookup: Lookup) -> Any:
             base = _evaluate(value, lookup)
             if isinstance(base, str | tuple) and not isinstance(base, Foreign):
                 if isinstance(index, ast.Slice):
-                    bounds = [None if b is None else _evaluate(b, lookup) for b in (index.lower, index.upper, index.step)]
+                    bounds = [
+                        None if b is None else _evaluate(b, lookup) for b in (index.lower, index.upper, index.step)
+                    ]
                     return UNKNOWN if UNKNOWN in bounds else base[slice(*bounds)]
                 position = _evaluate(index, lookup)
                 return UNKNOWN if position is UNKNOWN else base[position]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -98,20 +98,19 @@ class Symbol:
 class Index:
     """All modules of the given sources and what their names mean."""
 
-    def __init__(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None = None):
+    def __init__(self, sources: Sequence[Source]):
         self.modules: dict[str, Module] = {}
-        self.skipped: list[tuple[str, str]] = []
+        skipped = [entry for source in sources for entry in source.skipped]
         trees: dict[str, ast.Module] = {}
         files = [(source, file) for source in sources for file in source.files]
-        for number, (source, file) in enumerate(files):
+        for owner, file in files:
             tree = _parse(file)
             if isinstance(tree, str):
-                self.skipped.append((file.path, tree))
+                skipped.append((file.path, tree))
             elif file.module not in self.modules:
-                self.modules[file.module] = Module(file, source)
+                self.modules[file.module] = Module(file, owner)
                 trees[file.module] = tree
-            if progress is not None:
-                progress(number + 1, len(files))
+        self.skipped = tuple(skipped)
         self._suffixes: dict[str, set[str]] = {}
         for name in self.modules:
             parts = name.split(".")
@@ -120,7 +119,9 @@ class Index:
         self._resolving: set[tuple[str, str]] = set()
         self._resolved: dict[tuple[str, str], Symbol] = {}
         # Every module and every folder of modules.
-        self._places = {".".join(name.split(".")[:end]) for name in self.modules for end in range(1, name.count(".") + 2)}
+        self._places = {
+            ".".join(name.split(".")[:end]) for name in self.modules for end in range(1, name.count(".") + 2)
+        }
         for name, tree in trees.items():
             _Reader(self, self.modules[name]).read(tree.body)
 
@@ -151,8 +152,9 @@ class Index:
                 found = self.resolve(self.modules[star], ".".join(parts))
                 if found.kind not in ("unresolved", "builtin") and _exported(self.modules[star], first):
                     return found
-            elif star.split(".")[0] == "torch" and names.supported(f"{star}.{first}"):
-                return Symbol("foreign", ".".join([star, *parts]))
+            elif star.split(".")[0] == "torch":
+                if names.supported(f"{star}.{first}"):
+                    return Symbol("foreign", ".".join([star, *parts]))
             elif star in names.LIBRARIES and first in names.library_names(star):
                 return Symbol("foreign", ".".join([star, *parts]))
         if first in _BUILTINS:
@@ -218,14 +220,17 @@ class Index:
             found = environment.evaluate(value, self.lookup(unit.module))
         finally:
             self._resolving.discard(key)
-        # Only what looks like an answer about the surroundings: folding other constants would make the text unlike its source.
+        # Only what looks like an answer about the surroundings: the text should stay like its source.
         return found if isinstance(found, bool | tuple) or found is None else UNKNOWN
 
     def available(self, module: str) -> bool:
         """Whether importing `module` would work: part of the sources, torch, or on the allow-list."""
         root = module.split(".")[0]
-        return self.qualified(module).kind != "foreign" or root == "torch" or root in sys.stdlib_module_names or (
-            module in names.LIBRARIES or root in ("numpy", "einops")
+        return (
+            self.qualified(module).kind != "foreign"
+            or root == "torch"
+            or root in sys.stdlib_module_names
+            or (module in names.LIBRARIES or root in ("numpy", "einops"))
         )
 
 
@@ -259,7 +264,9 @@ class _Reader:
                 case _:
                     self._constant(statement)
 
-    def _branch(self, statement: ast.stmt, test: ast.expr, body: Sequence[ast.stmt], orelse: Sequence[ast.stmt]) -> None:
+    def _branch(
+        self, statement: ast.stmt, test: ast.expr, body: Sequence[ast.stmt], orelse: Sequence[ast.stmt]
+    ) -> None:
         if _is_main_guard(test):
             return
         value = environment.evaluate(test, self.index.lookup(self.module))
@@ -308,7 +315,7 @@ class _Reader:
         self._define(statement, targets, kind)
 
     def _constants(self, mentioned: set[str]) -> set[str]:
-        """Constants of the module among `mentioned`, and those that their values mention: a change may reach them all."""
+        """Constants of the module among `mentioned`, and what their values mention: a change may reach all."""
         found: set[str] = set()
         queue = sorted(mentioned)
         while queue:
@@ -383,7 +390,12 @@ def _declared(module: Module) -> set[str]:
     bound = module.bindings.get("__all__")
     if not isinstance(bound, tuple):
         return set()
-    return {n.value for unit in bound for n in ast.walk(unit.node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return {
+        n.value
+        for unit in bound
+        for n in ast.walk(unit.node)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
 
 
 def _assigns(node: ast.stmt) -> bool:

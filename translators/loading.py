@@ -62,7 +62,9 @@ class _Finder(importlib.abc.MetaPathFinder):
             spec.submodule_search_locations = [str(place)]
             return spec
         file = place.with_suffix(".py")
-        return importlib.machinery.ModuleSpec(fullname, _CheckedLoader(file), origin=str(file)) if file.is_file() else None
+        return (
+            importlib.machinery.ModuleSpec(fullname, _CheckedLoader(file), origin=str(file)) if file.is_file() else None
+        )
 
 
 class _CheckedLoader(importlib.abc.Loader):

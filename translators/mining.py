@@ -10,7 +10,17 @@ from translators.class_graph import Class, ClassGraph
 from translators.environment import dotted
 from translators.rewriting.scopes import FunctionNode, own_nodes
 
-_CLASS_COUNTS = {"num_classes", "n_classes", "num_class", "nclass", "n_class", "num_labels", "class_num", "out_classes", "classes"}
+_CLASS_COUNTS = {
+    "num_classes",
+    "n_classes",
+    "num_class",
+    "nclass",
+    "n_class",
+    "num_labels",
+    "class_num",
+    "out_classes",
+    "classes",
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,8 @@ def _arguments(function: FunctionNode) -> tuple[Argument, ...]:
     given = function.args
     positional = [*given.posonlyargs, *given.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
-    pairs = [*zip(positional, defaults, strict=True)][1:] + [*zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    by_position = [*zip(positional, defaults, strict=True)]
+    pairs = [*by_position[1:], *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
     return tuple(
         Argument(
             name=argument.arg,

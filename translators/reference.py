@@ -11,7 +11,21 @@ from typing import Any
 import numpy as np
 
 # Operators of torchvision's compiled part. Its Python part does not import unless they are declared; nothing calls them.
-_TORCHVISION_OPERATORS = ["nms", "qnms", "roi_align", "_roi_align_backward", "qroi_align", "ps_roi_align", "_ps_roi_align_backward", "roi_pool", "_roi_pool_backward", "ps_roi_pool", "_ps_roi_pool_backward", "deform_conv2d", "_deform_conv2d_backward"]
+_TORCHVISION_OPERATORS = [
+    "nms",
+    "qnms",
+    "roi_align",
+    "_roi_align_backward",
+    "qroi_align",
+    "ps_roi_align",
+    "_ps_roi_align_backward",
+    "roi_pool",
+    "_roi_pool_backward",
+    "ps_roi_pool",
+    "_ps_roi_pool_backward",
+    "deform_conv2d",
+    "_deform_conv2d_backward",
+]
 
 _DROPOUT_RATES = ("p", "drop_prob", "drop_rate", "drop_path_rate")
 

@@ -61,7 +61,9 @@ def open_source(spec: str) -> Source:
     if path.is_dir():
         return _open_folder(path.resolve(), path.resolve().name, "", _licence_of_folder(path.resolve()))
     if not re.fullmatch(r"[A-Za-z_]\w*", spec):
-        raise UserError(f"{spec}: no such file or folder; give a .py file, a folder or the name of an installed package")
+        raise UserError(
+            f"{spec}: no such file or folder; give a .py file, a folder or the name of an installed package"
+        )
     # Only a top-level name: looking for a submodule would import its parents.
     found = importlib.util.find_spec(spec)
     if found is None:
@@ -128,11 +130,17 @@ def _distribution_of(package: str) -> tuple[str, str]:
         metadata = importlib.metadata.metadata(names[0])
     except importlib.metadata.PackageNotFoundError:
         return "", ""
-    licence = metadata.get("License-Expression") or metadata.get("License") or ""
+    licence = _field(metadata, "License-Expression") or _field(metadata, "License")
     if not licence or len(licence) > 60:
-        classified = [c.rsplit(" :: ", 1)[1] for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
+        classified = [
+            c.rsplit(" :: ", 1)[1] for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")
+        ]
         licence = classified[0] if classified else ""
-    return metadata.get("Version", ""), licence
+    return _field(metadata, "Version"), licence
+
+
+def _field(metadata: importlib.metadata.PackageMetadata, name: str) -> str:
+    return (metadata.get_all(name) or [""])[0]
 
 
 def _licence_of_folder(folder: Path) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from translators.diagnostics import Refusal, UserError
 from translators.mining import MinedClass, mine_class
 from translators.sources import Source
+
+if TYPE_CHECKING:
+    from translators.class_graph import Class
+    from translators.closure import Closures
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Translated:
 
 @dataclass(frozen=True)
 class Translation:
-    """Outcome of a source: `modules` maps relative paths to emitted text, `outcomes` every class to what became of it."""
+    """Outcome of a source: `modules` maps relative paths to emitted text, `outcomes` every class to its fate."""
 
     source: Source
     classes: tuple[MinedClass, ...]
@@ -35,74 +39,21 @@ def translate_source(
     source: Source, *, others: Sequence[Source] = (), progress: Callable[[int, int], None] | None = None
 ) -> Translation:
     """Translate every module class of `source`; `others` are further sources that its imports may resolve to."""
-    return _translate(source, others, None, progress)
+    closures = _prepare((source, *others))
+    return _translate(source, closures, _module_classes(source, closures), progress)
 
 
 def translate_class(source: Source, name: str, *, others: Sequence[Source] = ()) -> Translation:
     """Translate one class, given by qualified or plain name, with its closure. Raises UserError if there is none."""
-    return _translate(source, others, name, None)
+    closures = _prepared((source, *others))
+    found = [cls for cls in _module_classes(source, closures) if name in (cls.unit.name, cls.unit.qualified_name)]
+    if not found:
+        raise UserError(f"{name}: no nn.Module class of that name in {source.name}; see: stats {source.name}")
+    return _translate(source, closures, found, None)
 
 
-def _translate(
-    source: Source, others: Sequence[Source], only: str | None, progress: Callable[[int, int], None] | None
-) -> Translation:
-    closures = _closures((source, *others))
-    classes = closures.classes
-    mined = [cls for cls in classes.classes.values() if cls.unit.module.source == source and classes.is_module(cls)]
-    if only is not None:
-        mined = [cls for cls in mined if only in (cls.unit.name, cls.unit.qualified_name)]
-        if not mined:
-            raise UserError(f"{only}: no nn.Module class of that name in {source.name}; list them with: stats {source.name}")
-    refusals: dict[str, Refusal | None] = {}
-    for number, cls in enumerate(mined):
-        refusals[cls.unit.qualified_name] = closures.refusal(cls)
-        if progress is not None:
-            progress(number + 1, len(mined))
-    translated = [cls for cls in mined if refusals[cls.unit.qualified_name] is None]
-    modules, refused = _emit_allowed(closures, translated)
-    refusals.update(refused)
-    records, outcomes = [], {}
-    for cls in mined:
-        name = cls.unit.qualified_name
-        found = refusals[name]
-        names = tuple(sorted({unit.qualified_name for unit in closures.units([cls.unit])} - {name}))
-        records.append(replace(mine_class(cls, classes), closure=names))
-        outcomes[name] = found or Translated(name, cls.unit.module.file.path)
-    skipped = (*source.skipped, *(entry for other in others for entry in other.skipped), *closures.rewriter.index.skipped)
-    return Translation(source, tuple(records), modules, outcomes, skipped)
-
-
-@lru_cache(maxsize=1)
-def _closures(sources: tuple[Source, ...]):  # type: ignore[no-untyped-def]
-    """The closures of the classes of some sources, kept because classes are often asked for one by one."""
-    classes, closures = _prepared((source, *others))
-    mined = [cls for cls in classes.classes.values() if cls.unit.module.source == source and classes.is_module(cls)]
-    if only is not None:
-        mined = [cls for cls in mined if only in (cls.unit.name, cls.unit.qualified_name)]
-        if not mined:
-            raise UserError(f"{only}: no nn.Module class of that name in {source.name}; list them with: stats {source.name}")
-    refusals: dict[str, Refusal | None] = {}
-    for number, cls in enumerate(mined):
-        refusals[cls.unit.qualified_name] = closures.refusal(cls)
-        if progress is not None:
-            progress(number + 1, len(mined))
-    translated = [cls for cls in mined if refusals[cls.unit.qualified_name] is None]
-    modules, refused = _emit_allowed(closures, translated)
-    refusals.update(refused)
-    records, outcomes = [], {}
-    for cls in mined:
-        name = cls.unit.qualified_name
-        found = refusals[name]
-        names = tuple(sorted({unit.qualified_name for unit in closures.units([cls.unit])} - {name}))
-        records.append(replace(mine_class(cls, classes), closure=names))
-        outcomes[name] = found or Translated(name, cls.unit.module.file.path)
-    skipped = (*source.skipped, *(entry for other in others for entry in other.skipped), *closures.rewriter.index.skipped)
-    return Translation(source, tuple(records), modules, outcomes, skipped)
-
-
-@lru_cache(maxsize=1)
-def _closures(sources: tuple[Source, ...]):  # type: ignore[no-untyped-def]
-    """The closures of the classes of some sources, kept because classes are often asked for one by one."""
+def _prepare(sources: tuple[Source, ...]) -> Closures:
+    """Index, class graph and rewriter of some sources."""
     # libcst takes a quarter of a second to import; programs that only load translated code do without it.
     from translators.class_graph import ClassGraph
     from translators.closure import Closures, keeps, names_in_use
@@ -114,23 +65,36 @@ def _closures(sources: tuple[Source, ...]):  # type: ignore[no-untyped-def]
     return Closures(Rewriter(index, classes, partial(keeps, names_in_use(index, classes))), classes)
 
 
-@functools.lru_cache(maxsize=2)
-def _prepared(sources: tuple[Source, ...]) -> tuple[ClassGraph, Closures]:
-    """Index, class graph and rewriter of the sources, kept because one class after the other is asked of them."""
-    # libcst takes a quarter of a second to import; programs that only load translated code do without it.
-    from translators.class_graph import ClassGraph
-    from translators.closure import Closures, keeps, names_in_use
-    from translators.index import Index
-    from translators.rewriting.rewriter import Rewriter
+# Classes are asked for one by one; a whole source is not, and its syntax trees are large.
+_prepared = lru_cache(maxsize=1)(_prepare)
 
-    index = Index(sources)
-    classes = ClassGraph(index)
-    used = names_in_use(index, classes)
-    return classes, Closures(Rewriter(index, classes, functools.partial(keeps, used)), classes)
+
+def _module_classes(source: Source, closures: Closures) -> list[Class]:
+    classes = closures.classes
+    return [cls for cls in classes.classes.values() if cls.unit.module.source == source and classes.is_module(cls)]
+
+
+def _translate(
+    source: Source, closures: Closures, classes: list[Class], progress: Callable[[int, int], None] | None
+) -> Translation:
+    refusals: dict[str, Refusal | None] = {}
+    for number, cls in enumerate(classes):
+        refusals[cls.unit.qualified_name] = closures.refusal(cls)
+        if progress is not None:
+            progress(number + 1, len(classes))
+    modules, refused = _emit_allowed(closures, [c for c in classes if refusals[c.unit.qualified_name] is None])
+    refusals.update(refused)
+    records, outcomes = [], {}
+    for cls in classes:
+        name = cls.unit.qualified_name
+        needed = {unit.qualified_name for unit in closures.units([cls.unit])} - {name}
+        records.append(replace(mine_class(cls, closures.classes), closure=tuple(sorted(needed))))
+        outcomes[name] = refusals[name] or Translated(name, cls.unit.module.file.path)
+    return Translation(source, tuple(records), modules, outcomes, closures.classes.index.skipped)
 
 
 def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str, str], dict[str, Refusal]]:
-    """Emit the closures of the classes. Units outside the allow-list are withdrawn, with the classes that reach them."""
+    """Emit the classes' closures. Units outside the allow-list are withdrawn, with the classes that reach them."""
     from translators.allowlist import check_allowed
     from translators.emission import emit_modules, unit_at
 

@@ -22,10 +22,25 @@ def meaning(index, module, name):
 
 PACKAGE = {
     "net/__init__.py": "from .layers import *\nfrom .block import block\n",
-    "net/layers.py": "import torch.nn as nn\n__all__ = ['Conv', '_private']\nclass Conv(nn.Conv2d): pass\ndef _private(): pass\n",
-    "net/block.py": "from torch.nn import functional as fun\nfrom . import layers\nfrom .layers import Conv as C\ndef block(): pass\n",
+    "net/layers.py": """
+        import torch.nn as nn
+        __all__ = ['Conv', '_private']
+        class Conv(nn.Conv2d): pass
+        def _private(): pass
+        """,
+    "net/block.py": """
+        from torch.nn import functional as fun
+        from . import layers
+        from .layers import Conv as C
+        def block(): pass
+        """,
     "net/deep/__init__.py": "",
-    "net/deep/user.py": "from net import Conv, block\nfrom ..layers import Conv as Up\nimport net.layers as ls\nimport net\n",
+    "net/deep/user.py": """
+        from net import Conv, block
+        from ..layers import Conv as Up
+        import net.layers as ls
+        import net
+        """,
 }
 
 
@@ -88,7 +103,13 @@ def test_answers_about_the_surroundings(index, text, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["def f(:\n", "print 'python 2'\n", "x = " + "(" * 5000 + "1" + ")" * 5000, "x = '" + "a" * 50_000 + "'\n", "x = " + "-" * 100_000 + "1\n"],
+    [
+        "def f(:\n",
+        "print 'python 2'\n",
+        "x = " + "(" * 5000 + "1" + ")" * 5000,
+        "x = '" + "a" * 50_000 + "'\n",
+        "x = " + "-" * 100_000 + "1\n",
+    ],
     ids=["syntax", "python 2", "nested", "long line", "unary chain"],
 )
 def test_a_file_that_cannot_be_parsed_costs_only_itself(tree, text):

@@ -31,7 +31,10 @@ PAIRS = {
     "tensor class": ("return isinstance(x, torch.Tensor)", "return isinstance(x, ops.Tensor)"),
     "unbound method": ("return torch.Tensor.view(x, 2, -1)", "return ops.view(x, 2, -1)"),
     "scripting query": ("if torch.jit.is_scripting():\n    return x\nreturn -x", "return -x"),
-    "else of a query": ("if torch.cuda.is_available():\n    y = 1\nelse:\n    y = 2\nreturn x * y", "y = 2\nreturn x * y"),
+    "else of a query": (
+        "if torch.cuda.is_available():\n    y = 1\nelse:\n    y = 2\nreturn x * y",
+        "y = 2\nreturn x * y",
+    ),
     "elif that is decided": (
         "if self.a:\n    y = 1\nelif torch.jit.is_tracing():\n    y = 2\nelse:\n    y = 3\nreturn x * y",
         "if self.a:\n    y = 1\nelse:\n    y = 3\nreturn x * y",
@@ -80,8 +83,14 @@ PAIRS = {
         "a = x\nx = F.relu(x, inplace=True)\nreturn a + x",
         "a = x\nx = (a := F.relu(x, inplace=True))\nreturn a + x",
     ),
-    "item assignment": ("y = x * 1\ny[:, 0] = 0\nreturn y", "y = x * 1\ny = set_item(y, (slice(None, None), 0), 0)\nreturn y"),
-    "item assignment of one slice": ("y = x * 1\ny[1:] = 0\nreturn y", "y = x * 1\ny = set_item(y, slice(1, None), 0)\nreturn y"),
+    "item assignment": (
+        "y = x * 1\ny[:, 0] = 0\nreturn y",
+        "y = x * 1\ny = set_item(y, (slice(None, None), 0), 0)\nreturn y",
+    ),
+    "item assignment of one slice": (
+        "y = x * 1\ny[1:] = 0\nreturn y",
+        "y = x * 1\ny = set_item(y, slice(1, None), 0)\nreturn y",
+    ),
     "augmented item": (
         "y = x * 1\ny[0] += x[1] - 2\nreturn y",
         "y = x * 1\ny = set_item(y, 0, y[0] + (x[1] - 2))\nreturn y",
@@ -90,7 +99,10 @@ PAIRS = {
     "string key stays": ("self.cache['x'] = 1\nreturn x", "self.cache['x'] = 1\nreturn x"),
     "index by a list": ("return x[:, [0, 2]]", "return get_item(x, (slice(None, None), [0, 2]))"),
     "augmented assignment stays": ("x = x * 2\nx += 1\nreturn x", "x = x * 2\nx += 1\nreturn x"),
-    "own attribute by a computed name": ("return getattr(self, f'conv{1}')(x)", "return self.get_submodule(f'conv{1}')(x)"),
+    "own attribute by a computed name": (
+        "return getattr(self, f'conv{1}')(x)",
+        "return self.get_submodule(f'conv{1}')(x)",
+    ),
     "layer by a computed name": ("return getattr(nn, self.kind)()(x)", "return look_up(nn, self.kind)()(x)"),
     "class of an object": ("return self.__class__.__name__", "return type(self).__name__"),
     "logging and printing go": ("print(x.shape)\nreturn x", "return x"),
@@ -284,4 +296,7 @@ def test_a_constant_that_is_completed_later_is_whole(translated):
                 return self.act(x)
         """
     ).modules["block.py"]
-    assert 'TABLE = dict(relu=nn.ReLU)\nTABLES = (TABLE,)\nfor table in TABLES:\n    table.setdefault("gelu", nn.GELU)' in text
+    assert (
+        'TABLE = dict(relu=nn.ReLU)\nTABLES = (TABLE,)\nfor table in TABLES:\n    table.setdefault("gelu", nn.GELU)'
+        in text
+    )

@@ -9,7 +9,7 @@ from translators import UserError, open_source
 
 def test_an_installed_package_is_read_with_its_version_and_not_imported():
     source = open_source("libcst")
-    assert source.version and source.licence == "MIT License" or "MIT" in source.licence
+    assert (source.version and source.licence == "MIT License") or "MIT" in source.licence
     assert {"libcst", "libcst._nodes.base"} <= {file.module for file in source.files}
 
 

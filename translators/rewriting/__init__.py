@@ -1,1 +1,1 @@
-"""Rewriting one definition of PyTorch source onto the runtime: declarative tables and a libcst transformer per family."""
+"""Rewriting a definition onto the runtime: declarative tables and one libcst transformer per family."""

@@ -6,11 +6,11 @@ import ast
 from dataclasses import dataclass, field
 
 from translators.environment import dotted
-from translators.rewriting import methods
+from translators.rewriting import methods, names
 from translators.rewriting.scopes import FunctionNode, bound_names
 
 SAME, VIEW = "same", "view"
-_SAME_METHODS = frozenset("contiguous to type type_as float half double cuda cpu requires_grad_ data".split())
+_SAME_METHODS = names.words("contiguous to type type_as float half double cuda cpu requires_grad_ data")
 
 
 @dataclass
@@ -23,7 +23,7 @@ class _Event:
 
 @dataclass
 class Aliases:
-    """`at[statement, name]` maps the other names that share memory with `name` before `statement` to 'same' or 'view'."""
+    """`at[statement, name]` maps other names that share memory with `name` before `statement` to 'same' or 'view'."""
 
     at: dict[tuple[ast.stmt, str], dict[str, str]] = field(default_factory=dict)
     events: list[_Event] = field(default_factory=list)
@@ -108,7 +108,12 @@ class _Walker:
                     self.reads(item.context_expr, depth)
                 self.block(body, depth)
             case ast.Try():
-                for part in (statement.body, *(h.body for h in statement.handlers), statement.orelse, statement.finalbody):
+                for part in (
+                    statement.body,
+                    *(h.body for h in statement.handlers),
+                    statement.orelse,
+                    statement.finalbody,
+                ):
                     self.branch(part, depth)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 for node in ast.walk(statement):  # a closure may read at any later time
@@ -196,9 +201,9 @@ def _roots(value: ast.expr, local: set[str]) -> dict[str, str]:
         case ast.Name(id=name):
             return {name: SAME}
         case ast.Attribute(value=inner, attr=attribute):
-            name = dotted(value)
-            if name is not None and name.count(".") == 1 and name.startswith("self."):
-                return {name: SAME}
+            chain = dotted(value)
+            if chain is not None and chain.count(".") == 1 and chain.startswith("self."):
+                return {chain: SAME}
             return _views(inner, local, attribute == "data") if attribute in ("T", "mT", "data", "real", "imag") else {}
         case ast.Subscript(value=inner):
             return _views(inner, local)
@@ -236,4 +241,3 @@ def _written(call: ast.Call, local: set[str]) -> dict[str, str]:
     """`F.relu(x, inplace=True)` is x."""
     in_place = any(k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value for k in call.keywords)
     return _roots(call.args[0], local) if in_place and call.args else {}
-

@@ -10,6 +10,7 @@ from translators.rewriting import methods, names
 from translators.rewriting.context import dotted_name
 from translators.rewriting.inplace import InPlace
 from translators.rewriting.state import State
+from translators.rewriting.unit import Call
 
 _LITERALS = (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString, cst.Dict, cst.List, cst.Set, cst.DictComp)
 
@@ -20,7 +21,7 @@ class Calls(InPlace, State):
     def visit_Call(self, node: cst.Call) -> bool:
         name = dotted_name(node.func)
         self.called.add(node.func)
-        self._remember(node, name)
+        self._note(node, name)
         foreign = self.foreign(name)
         if foreign in names.ANSWERS:
             self.replaced[node] = cst.parse_expression(repr(names.ANSWERS[foreign]))
@@ -48,7 +49,9 @@ class Calls(InPlace, State):
             return self.finish_in_place_function(original_node, updated_node)
         method = function.attr.value
         if methods.is_unsupported(method) and method not in self.surroundings.own_methods:
-            return self.refuse("R10", f".{method}", f"torch.Tensor.{method}", f"tensor method {method} is not supported")
+            return self.refuse(
+                "R10", f".{method}", f"torch.Tensor.{method}", f"tensor method {method} is not supported"
+            )
         if not methods.is_operation(method) or not isinstance(updated_node.func, cst.Attribute):
             return updated_node
         receiver = updated_node.func.value
@@ -62,17 +65,17 @@ class Calls(InPlace, State):
         assert isinstance(visited, cst.BaseExpression)
         return visited
 
-    def _remember(self, node: cst.Call, name: str | None) -> None:
+    def _note(self, node: cst.Call, name: str | None) -> None:
         """Note calls of own methods, of the parent's, and of functions and classes of the sources."""
         receiver = self.receiver
         if name is not None and receiver and name.startswith(receiver + ".") and name.count(".") == 1:
-            self.call("self", name.partition(".")[2])
+            self.remember(Call("self", name.partition(".")[2]))
         elif isinstance(node.func, cst.Attribute) and _is_super(node.func.value):
-            self.call("super", node.func.attr.value)
+            self.remember(Call("super", node.func.attr.value))
         elif name is not None:
-            symbol = self.resolve(name).symbol
-            if symbol is not None and symbol.kind == "unit":
-                self.call("unit", (symbol.units[-1], symbol.rest))
+            symbol = self.meaning(name).symbol
+            if symbol is not None and symbol.kind == "unit" and len(symbol.rest) < 2:
+                self.remember(Call("unit", "".join(symbol.rest), symbol.units[-1]))
 
     def _may_be_tensor(self, receiver: cst.BaseExpression) -> bool:
         """Whether a method call on this expression may be one on a tensor."""
@@ -83,14 +86,14 @@ class Calls(InPlace, State):
             return True
         if name == self.receiver or name == "cls":
             return False
-        resolved = self.resolve(name)
+        resolved = self.meaning(name)
         if resolved.local:
             return name not in (scope_name for scope in self.scopes for scope_name in scope.containers)
         symbol = resolved.symbol
         return symbol is not None and symbol.kind == "unit" and symbol.units[-1].kind == "constant"
 
     def _by_name(self, node: cst.Call, function: str) -> None:
-        """Attributes by name: constant names stay, computed names of own modules go through the module's own look-up."""
+        """Attributes by name: constant ones stay, computed ones of the module itself go through its own look-up."""
         if function == "type":
             if len(node.args) > 1:
                 self.replaced[node] = self.refuse("R14", "type", "type", "class made by type()")

@@ -65,7 +65,9 @@ class Surroundings:
 
 def names_stored(module: Module) -> set[str]:
     """Every name that the module binds anywhere, apart from imports of torch."""
-    found = {name for name, bound in module.bindings.items() if not (isinstance(bound, str) and bound.startswith("torch"))}
+    found = {
+        name for name, bound in module.bindings.items() if not (isinstance(bound, str) and bound.startswith("torch"))
+    }
     for unit in module.units:
         for node in ast.walk(unit.node):
             if isinstance(node, ast.arg):

@@ -1,4 +1,4 @@
-"""Functions, classes, comprehensions and imports: scopes are opened, annotations and decorators without meaning dropped."""
+"""Functions, classes, comprehensions and imports: scopes open, what has no meaning here goes."""
 
 from __future__ import annotations
 
@@ -141,8 +141,12 @@ class Definitions(State):
             foreign = self.foreign(name)
             last = (name or "").rpartition(".")[2]
             if foreign in names.KEPT_DECORATORS or last in ("setter", "getter"):
-                kept.append(decorator.visit(self))
-            elif not (foreign in names.DROPPED_DECORATORS or foreign.startswith("torch.jit.") or self._only_registers(name)):
+                visited = decorator.visit(self)
+                assert isinstance(visited, cst.Decorator)
+                kept.append(visited)
+            elif not (
+                foreign in names.DROPPED_DECORATORS or foreign.startswith("torch.jit.") or self._only_registers(name)
+            ):
                 self.fail("R15", name or "", foreign or name or "decorator", f"decorator {name}")
         return kept
 
@@ -152,7 +156,7 @@ class Definitions(State):
             return False
         if "register" in name.lower():
             return True
-        symbol = self.resolve(name).symbol
+        symbol = self.meaning(name).symbol
         node = symbol.units[-1].node if symbol is not None and symbol.kind == "unit" and not symbol.rest else None
         if isinstance(node, ast.Assign) and symbol is not None and symbol.module is not None:  # an alias
             look = self.surroundings.index.lookup(symbol.module)
@@ -167,7 +171,9 @@ class Definitions(State):
         """What imports inside a function bind."""
         index = self.surroundings.index
         found = [node for node in own_nodes(function) if isinstance(node, ast.Import | ast.ImportFrom)]
-        return {name: target for node in found for name, target in imported_names(index, self.module, node) if name != "*"}
+        return {
+            name: target for node in found for name, target in imported_names(index, self.module, node) if name != "*"
+        }
 
     def visit_Import(self, node: cst.Import) -> bool:
         return False
@@ -195,8 +201,8 @@ def _decorator_name(decorator: cst.Decorator) -> str | None:
 
 def _without_gap(body: Any) -> Any:
     """A class body without the empty lines that follow a dropped first statement."""
-    first = body.body[0] if isinstance(body, cst.IndentedBlock) and body.body else None
-    if first is None or not getattr(first, "leading_lines", ()):
+    first: Any = body.body[0] if isinstance(body, cst.IndentedBlock) and body.body else None
+    if first is None or not first.leading_lines:
         return body
     lines = list(first.leading_lines)
     while lines and lines[0].comment is None:

@@ -68,7 +68,11 @@ class Folding(State):
     def _is_elif(self, node: cst.If) -> bool:
         statement = self.pairs[node]
         enclosing = self.statements[-2] if len(self.statements) > 1 else None
-        return isinstance(enclosing, ast.If) and enclosing.orelse == [statement] and self._line(statement).startswith("elif")
+        return (
+            isinstance(enclosing, ast.If)
+            and enclosing.orelse == [statement]
+            and self._line(statement).startswith("elif")
+        )
 
     def _line(self, statement: ast.stmt) -> str:
         return self.module.lines[statement.lineno - 1][statement.col_offset :]
@@ -79,7 +83,7 @@ class Folding(State):
         return UNKNOWN if value is UNKNOWN or isinstance(value, Foreign) else bool(value)
 
     def _look_up(self, name: str) -> Any:
-        resolved = self.resolve(name)
+        resolved = self.meaning(name)
         if resolved.symbol is None:
             return UNKNOWN
         if resolved.symbol.kind in ("foreign", "builtin"):

@@ -112,7 +112,11 @@ class InPlace(State):
         if isinstance(original, cst.Name) and self.in_function and self._is_local(original.value):
             guards = self._guards(original.value)
             return cst.FlattenSentinel([*guards, updated_node]) if guards else updated_node
-        if isinstance(target, cst.Subscript) and isinstance(original, cst.Subscript) and self._may_hold_tensor(original):
+        if (
+            isinstance(target, cst.Subscript)
+            and isinstance(original, cst.Subscript)
+            and self._may_hold_tensor(original)
+        ):
             operator = _BINARY[type(updated_node.operator)]()
             value = cst.BinaryOperation(_parenthesised(target), operator, _parenthesised(updated_node.value))
             return self._set_item(original_node, original, target, value)
@@ -140,7 +144,9 @@ class InPlace(State):
         self.result.namespaces[name] = f"translators.runtime.support.{name}"
         return cst.Call(cst.Name(name), [cst.Arg(argument) for argument in arguments])
 
-    def _set_item(self, node: cst.CSTNode, original: cst.Subscript, target: cst.Subscript, value: cst.BaseExpression) -> Any:
+    def _set_item(
+        self, node: cst.CSTNode, original: cst.Subscript, target: cst.Subscript, value: cst.BaseExpression
+    ) -> Any:
         """`x[i] = v` as `x = set_item(x, i, v)`; what is no local name holds something that can be written."""
         base = _without_data(target.value)
         if isinstance(value, cst.Tuple) and not value.lpar:
@@ -150,7 +156,9 @@ class InPlace(State):
         if isinstance(owner, cst.Name) and self._is_local(owner.value):
             return cst.FlattenSentinel([*self._guards(owner.value), _assign(owner.value, call)])
         if self._is_view(owner) and not self._at_construction():
-            return cst.Expr(self.refuse("R05", dotted_name(owner) or "", "item assignment", "write into a view of a tensor"))
+            return cst.Expr(
+                self.refuse("R05", dotted_name(owner) or "", "item assignment", "write into a view of a tensor")
+            )
         return cst.Expr(call)
 
     def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
@@ -160,7 +168,9 @@ class InPlace(State):
             return []
         others = ", ".join(sorted(seen))
         line = getattr(self.statements[-1], "lineno", 0)
-        message = f"{self.module.file.path}:{line}: {name} is written while {others} may be the same tensor and is read later"
+        message = (
+            f"{self.module.file.path}:{line}: {name} is written while {others} may be the same tensor and is read later"
+        )
         return [cst.Expr(self._support("refuse_alias", cst.Name(name), cst.SimpleString(repr(message))))]
 
     def _rebinding(self, name: str, call: cst.Call) -> cst.BaseExpression:
@@ -187,7 +197,7 @@ class InPlace(State):
         return Aliases()
 
     def _is_local(self, name: str) -> bool:
-        return self.in_function and self.resolve(name).local and name != self.receiver
+        return self.in_function and self.meaning(name).local and name != self.receiver
 
     def _is_statement(self, call: cst.Call) -> bool:
         statement = self.statements[-1]
@@ -198,7 +208,11 @@ class InPlace(State):
         return function is None or any(mark in function.name for mark in _CONSTRUCTION)
 
     def _is_view(self, node: cst.BaseExpression) -> bool:
-        return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in methods.VIEWS
+        return (
+            isinstance(node, cst.Call)
+            and isinstance(node.func, cst.Attribute)
+            and node.func.attr.value in methods.VIEWS
+        )
 
     def _may_hold_tensor(self, target: cst.Subscript) -> bool:
         """Whether `target` may be an item of a tensor rather than of a list or dict made here."""
@@ -227,9 +241,11 @@ class InPlace(State):
         name = dotted_name(call.func)
         foreign = self.foreign(name)
         # Domain libraries wrap PyTorch's usage log in a function of the same name that inspects its caller.
-        if foreign.startswith(names.SILENT_CALLS) or (name or "").rpartition(".")[2] == "_log_api_usage_once":
+        if foreign in names.SILENT_CALLS or foreign.startswith(names.SILENT_MODULES):
             return True
-        symbol = self.resolve(name).symbol if name is not None else None
+        if (name or "").rpartition(".")[2] == "_log_api_usage_once":
+            return True
+        symbol = self.meaning(name).symbol if name is not None else None
         if symbol is None or symbol.kind != "unit" or not symbol.rest:
             return False
         value = getattr(symbol.units[-1].node, "value", None)
@@ -285,7 +301,7 @@ def _index(elements: Sequence[cst.SubscriptElement]) -> cst.BaseExpression:
             if bounds[2] is None:
                 bounds.pop()
             parts.append(cst.Call(cst.Name("slice"), [cst.Arg(bound or cst.Name("None")) for bound in bounds]))
-        else:
+        elif isinstance(element.slice, cst.Index):
             parts.append(element.slice.value)
     if len(parts) == 1 and len(elements) == 1 and not isinstance(elements[0].comma, cst.Comma):
         return parts[0]

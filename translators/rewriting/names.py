@@ -6,6 +6,12 @@ import functools
 import importlib
 from dataclasses import dataclass
 
+
+def words(text: str) -> frozenset[str]:
+    """A table of names, written as text."""
+    return frozenset(text.split())
+
+
 # Longest prefix first: a torch module and the runtime module that has the same names.
 RUNTIME_MODULES: tuple[tuple[str, str], ...] = (
     ("torch.nn.functional", "functional"),
@@ -145,8 +151,11 @@ KEPT_DECORATORS = {
 }
 
 # Statements that only talk to people.
-SILENT_CALLS = ("warnings.", "logging.", "print", "torch._log_api_usage_once")
-SILENT_CALLS += ("torch._assert", "torch._check", "torch._assert_async", "torch.manual_seed", "torch.set_printoptions")
+SILENT_MODULES = ("warnings.", "logging.")
+SILENT_CALLS = words(
+    """print torch._log_api_usage_once torch._assert torch._assert_async torch._check torch.manual_seed
+    torch.set_printoptions torch.cuda.empty_cache torch.cuda.synchronize"""
+)
 
 REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.autograd", "R03"),
@@ -183,47 +192,49 @@ REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
 )
 
 # Special methods that emitted classes may define.
-DUNDER_METHODS = frozenset(
-    """__init__ __call__ __len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __contains__ __repr__ __str__ __eq__
-    __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__ __enter__ __exit__ __post_init__ __add__ __sub__ __mul__ __radd__
-    __rsub__ __rmul__ __truediv__ __floordiv__ __mod__ __pow__ __neg__ __matmul__ __iadd__ __int__ __float__ __index__
-    __getattr__ __new__ __copy__ __deepcopy__ __reversed__ __format__""".split()
+DUNDER_METHODS = words(
+    """__init__ __call__ __len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __contains__ __repr__ __str__
+    __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__ __enter__ __exit__ __post_init__ __add__ __sub__
+    __mul__ __radd__ __rsub__ __rmul__ __truediv__ __floordiv__ __mod__ __pow__ __neg__ __matmul__ __iadd__ __int__
+    __float__ __index__ __getattr__ __new__ __copy__ __deepcopy__ __reversed__ __format__"""
 )
 
 # Builtins that emitted code may use.
-ALLOWED_BUILTINS = frozenset(
-    """abs all any bool bytes callable complex dict divmod enumerate filter float format frozenset hasattr getattr setattr hash
-    id int isinstance issubclass iter len list map max min next object pow print property range repr reversed round set
-    slice sorted staticmethod classmethod str sum super tuple type zip NotImplemented NotImplementedError Ellipsis True False
-    None __name__ Exception ValueError TypeError KeyError IndexError RuntimeError AttributeError AssertionError
-    ImportError StopIteration ArithmeticError ZeroDivisionError OverflowError Warning UserWarning DeprecationWarning
-    FutureWarning LookupError""".split()
+ALLOWED_BUILTINS = words(
+    """abs all any bool bytes callable complex dict divmod enumerate filter float format frozenset hasattr getattr
+    setattr hash id int isinstance issubclass iter len list map max min next object pow print property range repr
+    reversed round set slice sorted staticmethod classmethod str sum super tuple type zip NotImplemented
+    NotImplementedError Ellipsis True False None __name__ Exception ValueError TypeError KeyError IndexError
+    RuntimeError AttributeError AssertionError ImportError StopIteration ArithmeticError ZeroDivisionError
+    OverflowError Warning UserWarning DeprecationWarning FutureWarning LookupError"""
 )
 
 # Modules that emitted code may import, with the names it may take from them (None: all public ones).
 LIBRARIES: dict[str, frozenset[str] | None] = {
     "math": None,
-    "functools": frozenset("partial partialmethod reduce wraps lru_cache cache cached_property".split()),
+    "functools": words("partial partialmethod reduce wraps lru_cache cache cached_property"),
     "itertools": None,
     "typing": None,
-    "collections": frozenset("OrderedDict defaultdict namedtuple deque Counter ChainMap abc".split()),
+    "collections": words("OrderedDict defaultdict namedtuple deque Counter ChainMap abc"),
     "collections.abc": None,
-    "dataclasses": frozenset("dataclass field fields asdict astuple replace is_dataclass MISSING".split()),
+    "dataclasses": words("dataclass field fields asdict astuple replace is_dataclass MISSING"),
     "enum": None,
-    "copy": frozenset("copy deepcopy".split()),
-    "einops": frozenset("rearrange reduce repeat einsum pack unpack parse_shape".split()),
+    "copy": words("copy deepcopy"),
+    "einops": words("rearrange reduce repeat einsum pack unpack parse_shape"),
     "numbers": None,
-    "operator": frozenset("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_".split()),
-    "abc": frozenset("ABC abstractmethod".split()),
-    "numpy": frozenset(
-        """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_ broadcast_to
-        ceil clip concatenate cos cumsum diff divide dot dtype einsum empty exp expand_dims eye flip float32 float64 floor full
-        hstack identity inf int32 int64 integer isscalar linspace log log10 log2 logspace max maximum mean meshgrid min minimum
-        mod multiply nan ndarray newaxis number ones ones_like outer pi power prod ravel repeat reshape round sign sin sqrt
-        square squeeze stack std sum tan tanh tile transpose tril triu uint8 unravel_index vstack where zeros
-        zeros_like""".split()
+    "operator": words("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_"),
+    "abc": words("ABC abstractmethod"),
+    "numpy": words(
+        """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_
+        broadcast_to ceil clip concatenate cos cumsum diff divide dot dtype einsum empty exp expand_dims eye flip
+        float32 float64 floor full hstack identity inf int32 int64 integer isscalar linspace log log10 log2 logspace
+        max maximum mean meshgrid min minimum mod multiply nan ndarray newaxis number ones ones_like outer pi power
+        prod ravel repeat reshape round sign sin sqrt square squeeze stack std sum tan tanh tile transpose tril triu
+        uint8 unravel_index vstack where zeros zeros_like"""
     ),
 }
+
+
 @dataclass(frozen=True)
 class Spelling:
     """How a foreign name is written in emitted code: `expression` uses `imported`, a runtime or library module."""
@@ -305,9 +316,8 @@ def spell_library(name: str) -> Spelling | Unsupported:
     for module in sorted(LIBRARIES, key=len, reverse=True):
         if name == module:
             return Spelling(module, module)
-        if name.startswith(module + "."):
-            if name[len(module) + 1 :].split(".")[0] in library_names(module):
-                return Spelling(name, module)
+        if name.startswith(module + ".") and name[len(module) + 1 :].split(".")[0] in library_names(module):
+            return Spelling(name, module)
     return Unsupported(refusal_code(name), name)
 
 

@@ -33,7 +33,11 @@ class References(State):
         attribute = original_node.attr.value
         if attribute.startswith("__") and attribute.endswith("__") and attribute not in _ALLOWED_DUNDERS:
             return self._dunder(original_node, updated_node)
-        if original_node in self.stores or original_node in self.called or dotted_name(original_node.value) in ("self", "cls"):
+        if (
+            original_node in self.stores
+            or original_node in self.called
+            or dotted_name(original_node.value) in ("self", "cls")
+        ):
             return updated_node
         if attribute == "device":
             return cst.Call(self.operation("device"))
@@ -45,7 +49,7 @@ class References(State):
 
     def _replace(self, node: cst.BaseExpression, name: str) -> bool:
         """Note what the dotted name becomes; False when it belongs to a local variable."""
-        resolved = self.resolve(name)
+        resolved = self.meaning(name)
         if resolved.symbol is None:
             return False
         expression = self.spell(name, resolved.symbol)

@@ -13,8 +13,8 @@ from translators.rewriting.calls import Calls
 from translators.rewriting.context import Scope, Surroundings, names_stored, pair_statements
 from translators.rewriting.definitions import Definitions
 from translators.rewriting.folding import Folding
-from translators.rewriting.refusals import refusal
 from translators.rewriting.references import References
+from translators.rewriting.refusals import refusal
 from translators.rewriting.unit import Rewritten
 
 # libcst's native parser overflows its stack, and ends the process, on what is nested some thousand levels deep.
@@ -50,7 +50,9 @@ class Rewriter:
             return False
         parts = [unit]
         if unit.kind == "extension":
-            parts += [part for name in unit.names for part in unit.module.bindings.get(name, ()) if isinstance(part, Unit)]
+            parts += [
+                part for name in unit.names for part in unit.module.bindings.get(name, ()) if isinstance(part, Unit)
+            ]
         for part in parts:
             done = self.rewrite(part)
             done.failure = done.failure or refusal(unit.module, unit.node, "R15", "", unit.name, message)
@@ -64,14 +66,18 @@ class Rewriter:
 
     def _rewrite(self, unit: Unit) -> Rewritten:
         if _is_deeper(unit.node, _DEEPEST):
-            found = refusal(unit.module, unit.node, "R15", "", unit.name, f"{unit.name} is nested deeper than {_DEEPEST}")
+            found = refusal(
+                unit.module, unit.node, "R15", "", unit.name, f"{unit.name} is nested deeper than {_DEEPEST}"
+            )
             return Rewritten(unit, failure=found)
         try:
             tree, pairs = _parse(unit)
             visitor = _Pass(self.surroundings(unit.module), self.classes, unit, pairs)
             visitor.keeps = self.keeps
             if unit.kind in ("constant", "extension"):
-                loose = {name for name in assigned_names(unit.node) if not isinstance(unit.module.bindings.get(name), tuple)}
+                loose = {
+                    name for name in assigned_names(unit.node) if not isinstance(unit.module.bindings.get(name), tuple)
+                }
                 visitor.scopes.append(Scope(loose))
             result = tree.visit(visitor)
             assert isinstance(result, cst.Module)
@@ -109,7 +115,9 @@ def _uses_unsupported(text: str) -> bool:
     if "unsupported(" not in text:
         return False
     for node in ast.walk(ast.parse(text)):
-        holds = isinstance(node, ast.Dict | ast.List | ast.Tuple | ast.Set | ast.keyword | ast.Assign | ast.AnnAssign | ast.arguments)
+        holds = isinstance(
+            node, ast.Dict | ast.List | ast.Tuple | ast.Set | ast.keyword | ast.Assign | ast.AnnAssign | ast.arguments
+        )
         if not holds and any(_is_stand_in(child) for child in ast.iter_child_nodes(node)):
             return True
     return False

@@ -12,12 +12,15 @@ from translators.index import Module, Symbol, Unit
 from translators.rewriting import names
 from translators.rewriting.context import Resolved, Scope, Surroundings
 from translators.rewriting.refusals import call_text, refusal
-from translators.rewriting.unit import Facts, Rewritten
+from translators.rewriting.unit import Call, Facts, Rewritten
+
 
 class State(cst.CSTTransformer):
     """Base of the families. Every statement being visited is on `statements`, every scope on `scopes`."""
 
-    def __init__(self, surroundings: Surroundings, classes: ClassGraph, unit: Unit, pairs: Mapping[cst.CSTNode, ast.stmt]):
+    def __init__(
+        self, surroundings: Surroundings, classes: ClassGraph, unit: Unit, pairs: Mapping[cst.CSTNode, ast.stmt]
+    ):
         super().__init__()
         self.surroundings = surroundings
         self.classes = classes
@@ -61,20 +64,20 @@ class State(cst.CSTTransformer):
         """The name of `self` here; empty outside methods."""
         return next((scope.receiver for scope in reversed(self.scopes) if scope.receiver), "")
 
-    def resolve(self, dotted: str) -> Resolved:
+    def meaning(self, dotted: str) -> Resolved:
         return self.surroundings.resolve(self.scopes, dotted)
 
     def foreign(self, dotted: str | None) -> str:
         """The canonical name of something outside the sources, or of a builtin; else empty."""
         if dotted is None:
             return ""
-        symbol = self.resolve(dotted).symbol
+        symbol = self.meaning(dotted).symbol
         return symbol.name if symbol is not None and symbol.kind in ("foreign", "builtin") else ""
 
-    def call(self, kind: str, target: object) -> None:
-        """Remember a call that happens whenever the current function runs."""
+    def remember(self, call: Call) -> None:
+        """Note a call that happens whenever the current function runs."""
         if self.facts and not self.conditional:
-            self.facts[-1].calls.append((kind, target))
+            self.facts[-1].calls.append(call)
 
     def runtime(self, module: str) -> str:
         """The local name of a runtime module, imported."""

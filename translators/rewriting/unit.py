@@ -8,22 +8,28 @@ from translators.diagnostics import Refusal
 from translators.index import Unit
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of `name` on 'self', on 'super', or on a unit: there the name of a method of a class, or empty."""
+
+    on: str
+    name: str
+    unit: Unit | None = None
+
+
 @dataclass
 class Facts:
-    """What one function, method or class body does. `refusals` and `calls` hold those reached whenever it runs.
-
-    A call is ('unit', Unit), ('self', method name) or ('super', method name).
-    """
+    """What one function or method does. `refusals` and `calls` hold those reached whenever it runs."""
 
     refusals: list[Refusal] = field(default_factory=list)
-    calls: list[tuple[str, object]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
 
 @dataclass
 class Rewritten:
     """A unit on the runtime. `imports` maps local names to (unit, its name); `namespaces` maps local names to modules.
 
-    `failure` says why the unit as a whole cannot be emitted. `eager` holds the units needed when the module is executed.
+    `failure` says why the unit cannot be emitted. `eager` holds the units needed when the module is executed.
     """
 
     unit: Unit
