@@ -18,7 +18,7 @@ from jnas.trees.starts import START_TREES
 from translators.runtime.state import load_state_dict, state_dict
 
 LIBRARY = open_library()
-SHAPE = (3, 16, 16)
+SHAPE = (3, 8, 8)
 STEM = Node("jnas.ConvNormAct", {"out_channels": 16, "activation": "nn.GELU"})
 MIXED = network(
     STEM,
@@ -37,9 +37,7 @@ def executed(source: str, path: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(
-    "tree", [START_TREES["resnet8"](), START_TREES["mobilenet"](), MIXED], ids=["resnet8", "mobilenet", "mixed"]
-)
+@pytest.mark.parametrize("tree", [START_TREES["resnet8"](), MIXED], ids=["resnet8", "mixed"])
 def test_the_file_computes_the_same(tree: Node, tmp_path: Path) -> None:
     images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)
     ours = build(tree, LIBRARY, SHAPE, 7, seed=5)
