@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-# Operators of torchvision's compiled part. Its Python part does not import unless they are declared; nothing calls them.
+# Operators of torchvision's compiled part, without which its Python part does not import. Nothing calls them.
 _TORCHVISION_OPERATORS = [
     "nms",
     "qnms",
@@ -57,7 +57,7 @@ def _declare_torchvision_operators() -> None:
 
 
 def without_dropout(model: Any) -> None:
-    """Set the rates of everything that calls itself dropout or drop path to zero, in the original or the translation."""
+    """Set the rates of what calls itself dropout or drop path to zero, in the original or in the translation."""
     for part in model.modules():
         if "drop" in type(part).__name__.lower():
             for rate in _DROPOUT_RATES:
@@ -128,8 +128,8 @@ class Original:
     ) -> list[float]:
         """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64.
 
-        In evaluation mode or training mode as last run. They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets
-        some products of broadcast matrices with batch 1 wrong.
+        In the mode that ran last. They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets some products of
+        broadcast matrices with batch 1 wrong.
         """
         import torch
 

@@ -1,8 +1,8 @@
 """Parity of translated classes with PyTorch, in a child process with a time limit.
 
-Needs torch and a source that torch can import: here the original is executed, nowhere else. Every parameter and buffer is
-drawn at random first, so that zero-initialised branches count; output, input gradient, training mode and statistics are
-compared on three shapes. PyTorch's side lives in `translators.reference`.
+Needs torch and a source that torch can import: here the original is executed, nowhere else. Every parameter and buffer
+is drawn at random first, so that zero-initialised branches count; output, input gradient, training mode and statistics
+are compared on three shapes. PyTorch's side lives in `translators.reference`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Verifier:
         self._roots = {name: str(Path(path).resolve()) for name, path in roots.items()}
         self._seconds = seconds
         self._child: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the verifier
 
     def __enter__(self) -> Verifier:
         return self
@@ -191,7 +191,7 @@ class _Ours:
         except ValueError as error:
             raise _Different(str(error)) from None
 
-    def run(self, inputs: Sequence[np.ndarray], cotangents: Sequence[np.ndarray], training: bool) -> tuple:
+    def run(self, inputs: Sequence[Any], cotangents: Sequence[np.ndarray], training: bool) -> tuple:
         """Outputs, gradients of the inputs and the state afterwards."""
         import jax
         import jax.numpy as jnp
@@ -199,7 +199,10 @@ class _Ours:
 
         from translators.runtime.state import state_dict
 
-        graph, parameters, rest = nnx.split(self.model.train(training), nnx.Param, ...)
+        def split(model: Any) -> Any:
+            return nnx.split(model, nnx.Param, ...)
+
+        graph, parameters, rest = split(self.model.train(training))
 
         def loss(inputs: Any, parameters: Any, rest: Any) -> Any:
             model = nnx.merge(graph, parameters, rest, copy=True)
@@ -207,11 +210,11 @@ class _Ours:
             outputs = [x for x in jax.tree.leaves(result) if hasattr(x, "dtype")]
             floats = [x for x in outputs if jnp.issubdtype(x.dtype, jnp.floating)]
             total = sum(jnp.sum(x * c) for x, c in zip(floats, cotangents, strict=False) if x.shape == c.shape)
-            return jnp.asarray(total, jnp.float32), (outputs, nnx.split(model, nnx.Param, ...)[2])
+            return jnp.asarray(total, jnp.float32), (outputs, split(model)[2])
 
         program = jax.jit(jax.value_and_grad(loss, has_aux=True)).lower(list(inputs), parameters, rest)
-        # Run once: compiling well would take longer than running badly.
-        compiled = program.compile(compiler_options={"xla_backend_optimization_level": 0})
+        options: Any = {"xla_backend_optimization_level": 0}  # run once: compiling well takes longer than running badly
+        compiled = program.compile(compiler_options=options)
         (_, (outputs, after)), gradients = compiled(list(inputs), parameters, rest)
         state = state_dict(nnx.merge(graph, parameters, after)) if training else {}
         return [np.asarray(x) for x in outputs], [np.asarray(x) for x in gradients], state
@@ -233,12 +236,12 @@ class _Ours:
             calls.append((names.get(id(module), "?"), outputs))
             return result
 
-        Module.__call__ = recorded  # type: ignore[method-assign]
+        Module.__call__ = recorded  # type: ignore[method-assign,assignment]
         try:
             with contextlib.suppress(Exception):
                 self.model(*inputs)
         finally:
-            Module.__call__ = plain  # type: ignore[method-assign]
+            Module.__call__ = plain  # type: ignore[method-assign,assignment]
         return calls
 
 
@@ -287,6 +290,8 @@ def _compare(row: Mapping[str, Any], module: str, cls: type, sequence: type) -> 
         for training in (False, True):
             try:
                 expected, cotangents, gradients, state = theirs.run(inputs, training)
+                if not expected:
+                    raise TypeError("the result holds no tensor")
             except Exception as error:
                 if number == 0 and not training:
                     raise UserError(f"PyTorch itself fails: {_described(error)}") from error

@@ -45,13 +45,13 @@ def is_floating(x: Any) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating)
 
 
-_PYTHON = {float: np.dtype(np.float32), int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+_PYTHON: dict[Any, np.dtype] = {float: np.dtype(np.float32), int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
 
 
 def as_dtype(x: Any) -> np.dtype:
     """The NumPy dtype that a PyTorch, Python or NumPy spelling means."""
     if isinstance(x, type):
-        return _PYTHON.get(x) or np.dtype(x)
+        return _PYTHON[x] if x in _PYTHON else np.dtype(x)
     return np.dtype(getattr(x, "dtype", x))
 
 

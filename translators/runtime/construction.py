@@ -1,6 +1,6 @@
 """How parameters are drawn while a module is constructed, and where a running module takes its randomness from.
 
-Construction is NumPy only: drawing through JAX would compile a program per shape, which costs more than a training step.
+Construction is NumPy only: drawing through JAX would compile a program per shape, at more than a training step each.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +30,7 @@ class Construction:
 
 
 class RandomStream:
-    """A JAX key that gives a fresh key per draw by folding in a counter, so that the order of draws fixes the numbers."""
+    """A JAX key that gives a fresh key per draw by folding in a counter: the order of draws fixes the numbers."""
 
     def __init__(self, key: jax.Array):
         self._key = key
@@ -46,7 +47,7 @@ _stream: ContextVar[RandomStream | None] = ContextVar("stream", default=None)
 
 @contextlib.contextmanager
 def constructing(seed: int | Sequence[int] = 0, abstract: bool = False) -> Iterator[None]:
-    """Modules made inside draw their parameters from `seed`; with `abstract` they only get shapes and dtypes, at no cost."""
+    """Modules made inside draw their parameters from `seed`; with `abstract` they get shapes and dtypes at no cost."""
     token = _construction.set(Construction(np.random.default_rng(seed), abstract))
     try:
         yield
@@ -63,7 +64,7 @@ def construction() -> Construction:
 def entering(name: str) -> Iterator[None]:
     """Marks that constructors (`BUILDING`) or forwards (`RUNNING`) are executing.
 
-    The outermost constructor without a `constructing` context opens one with seed 0, so that its layers share one stream.
+    The outermost constructor without a `constructing` context opens one with seed 0: its layers share one stream.
     """
     token = phase.set(name)
     opened = _construction.set(construction()) if name == BUILDING and _construction.get() is None else None
@@ -102,7 +103,7 @@ def drawing_with_numpy() -> bool:
     return phase.get() == BUILDING or _construction.get() is not None or _stream.get() is None
 
 
-def placeholder(shape: Sequence[int], dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
+def placeholder(shape: Sequence[int], dtype: Any = np.float32) -> np.ndarray:
     """An array with shape and dtype and no memory: one zero, broadcast. Read-only."""
     return np.broadcast_to(np.zeros((), dtype), tuple(shape))
 
@@ -113,7 +114,7 @@ def is_placeholder(array: object) -> bool:
 
 
 def draw_uniform(
-    shape: tuple[int, ...], low: float = 0.0, high: float = 1.0, dtype: np.typing.DTypeLike = np.float32
+    shape: tuple[int, ...], low: float = 0.0, high: float = 1.0, dtype: Any = np.float32
 ) -> np.ndarray | jax.Array:
     if not drawing_with_numpy():
         return jax.random.uniform(next_key(), shape, dtype, low, high)
@@ -126,7 +127,7 @@ def draw_uniform(
 
 
 def draw_normal(
-    shape: tuple[int, ...], mean: float = 0.0, std: float = 1.0, dtype: np.typing.DTypeLike = np.float32
+    shape: tuple[int, ...], mean: float = 0.0, std: float = 1.0, dtype: Any = np.float32
 ) -> np.ndarray | jax.Array:
     if not drawing_with_numpy():
         return jax.random.normal(next_key(), shape, dtype) * std + mean

@@ -1,4 +1,4 @@
-"""`torch.nn.init`: the same distributions, drawn with NumPy into parameters in place. Abstract parameters stay as they are."""
+"""`torch.nn.init`: the same distributions, drawn with NumPy in place. Abstract parameters stay as they are."""
 
 from __future__ import annotations
 

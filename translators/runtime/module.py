@@ -29,7 +29,7 @@ class _Tensor:
     """What PyTorch code does with a parameter or buffer besides arithmetic."""
 
     __slots__ = ()  # so that a parameter can become a frozen one
-    __array_ufunc__ = None  # NumPy would otherwise iterate over a Variable that stands on the right of an operator
+    __array_ufunc__ = None  # NumPy would otherwise iterate over a Variable on the right of an operator
 
     @property
     def data(self) -> Any:
@@ -49,7 +49,7 @@ class _Tensor:
 
 
 class _ParameterType(type(nnx.Param)):  # type: ignore[misc]
-    """`isinstance(p, nn.Parameter)` holds for frozen parameters too, while Flax's `nnx.Param` filter leaves them out."""
+    """`isinstance(p, nn.Parameter)` holds for frozen parameters too; Flax's `nnx.Param` filter leaves them out."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return super().__instancecheck__(instance) or type(instance) is Frozen
@@ -89,7 +89,7 @@ class Buffer(_Tensor, nnx.BatchStat):
 
 
 class Held:
-    """A value that is a constant of the module: NumPy arrays, and containers of them. Compared and hashed by content."""
+    """A constant of the module: NumPy arrays, and containers of them. Compared and hashed by content."""
 
     def __init__(self, content: Any, is_buffer: bool = False, persistent: bool = False):
         self.content = content
@@ -189,7 +189,7 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         names = tuple(name for name, x in vars(self).items() if isinstance(x, (Module, nnx.Variable)))
         object.__setattr__(self, "_order", names)
 
-    def _members(self, kind: type) -> Iterator[tuple[str, Any]]:
+    def _members(self, kind: Any) -> Iterator[tuple[str, Any]]:
         values = vars(self)
         order = values.get("_order", ())
         for name in (*order, *(name for name in values if name not in order)):
@@ -211,7 +211,7 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
             tensor = tensor[...]
         tensor = _concrete(tensor)
         if tensor is None:
-            new = None
+            new: Any = None
         elif np.issubdtype(tensor.dtype, np.integer) or tensor.dtype == np.bool_:
             new = Held(np.asarray(tensor), is_buffer=True, persistent=persistent)
         else:

@@ -1,6 +1,8 @@
 """What `torch.*` functions and tensor methods do, one name for both: `torch.flatten(x, 1)` and `x.flatten(1)` are
 `ops.flatten(x, 1)`. `__all__` declares what is supported."""
 
+from typing import TYPE_CHECKING, Any
+
 from translators.runtime.functional import (
     activation,
     convolution,
@@ -51,3 +53,7 @@ _NAMES = {room: room.__all__ for room in _ROOMS} | _FUNCTIONAL
 __all__ = sorted({name for names in _NAMES.values() for name in names})
 
 globals().update({name: vars(room)[name] for room, names in _NAMES.items() for name in names})
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

@@ -1,4 +1,4 @@
-"""Weights in and out of a module by PyTorch's names: a strict, two-sided copy, where a missing key is the diagnostic."""
+"""Weights in and out of a module by PyTorch's names: a strict, two-sided copy; a missing key is the diagnostic."""
 
 from __future__ import annotations
 

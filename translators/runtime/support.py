@@ -1,4 +1,4 @@
-"""What translated code calls besides PyTorch's names: refusals that wait until they are reached, and item assignment."""
+"""What translated code calls besides PyTorch's names: refusals that wait until reached, and item assignment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class unsupported:
 
 
 def refuse_alias(x: Any, message: str) -> None:
-    """Before a write into `x` that another live name would see: fine for NumPy, which shares, R05 for what is traced."""
+    """Before a write into `x` that another live name would see: fine for NumPy, which shares; R05 for traced arrays."""
     if isinstance(value(x), jax.Array):
         raise Refused("R05", message)
 

@@ -1,5 +1,7 @@
 """`torch.nn.functional`: same names and arguments. `__all__` declares what is supported."""
 
+from typing import TYPE_CHECKING, Any
+
 from translators.runtime.functional import (
     activation,
     attention,
@@ -13,8 +15,23 @@ from translators.runtime.functional import (
     similarity,
 )
 
-_ROOMS = (activation, attention, convolution, embeddings, layout, normalization, pooling, regularization, resampling, similarity)
+_ROOMS = (
+    activation,
+    attention,
+    convolution,
+    embeddings,
+    layout,
+    normalization,
+    pooling,
+    regularization,
+    resampling,
+    similarity,
+)
 
 __all__ = sorted({name for room in _ROOMS for name in room.__all__} - {"platform"})
 
 globals().update({name: vars(room)[name] for room in _ROOMS for name in room.__all__})
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

@@ -56,7 +56,10 @@ def multi_head_attention_forward(
     if static_k is not None or static_v is not None:
         raise Refused("R10", "multi_head_attention_forward with static_k or static_v")
     if query.ndim == 2:
-        masks = dict(key_padding_mask=None if key_padding_mask is None else key_padding_mask[None], attn_mask=attn_mask)
+        masks = {
+            "key_padding_mask": None if key_padding_mask is None else key_padding_mask[None],
+            "attn_mask": attn_mask,
+        }
         y, weights = multi_head_attention_forward(
             query[:, None], key[:, None], value[:, None], embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias,
             bias_k, bias_v, add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training,
@@ -67,7 +70,7 @@ def multi_head_attention_forward(
         return y[:, 0], None if weights is None else weights[0]
     length, batch, width = query.shape
     if use_separate_proj_weight:
-        parts = (q_proj_weight, k_proj_weight, v_proj_weight)
+        parts = [q_proj_weight, k_proj_weight, v_proj_weight]
     else:
         parts = jnp.split(jnp.asarray(in_proj_weight), 3, axis=0)
     biases = (None,) * 3 if in_proj_bias is None else jnp.split(jnp.asarray(in_proj_bias), 3)

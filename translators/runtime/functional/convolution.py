@@ -116,7 +116,7 @@ def conv3d(
 def _transposed(
     input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
 ) -> jax.Array:
-    """The gradient of a convolution: input dilated by the stride, kernel flipped. weight (C, out / groups, kernel ...)."""
+    """The gradient of a convolution: input dilated by the stride, kernel flipped. weight (C, out / groups, ...)."""
     spatial = weight.ndim - 2
     if input.ndim == spatial + 1:
         return _transposed(input[None], weight, bias, stride, padding, output_padding, groups, dilation)[0]

@@ -30,4 +30,5 @@ def embedding(
 def one_hot(tensor: Any, num_classes: int) -> Any:
     return jax.nn.one_hot(tensor, num_classes, dtype=jnp.int32)
 
+
 __all__ = public(globals())

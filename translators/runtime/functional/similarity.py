@@ -21,4 +21,5 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
     return norm(x1 - x2 + eps, p, -1, keepdim)
 
+
 __all__ = public(globals())

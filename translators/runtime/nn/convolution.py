@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from translators.diagnostics import Refused
 from translators.runtime import functional as F
 from translators.runtime import init
-from translators.runtime.arrays import pair_of, public
+from translators.runtime.arrays import pair_of, public, value
 from translators.runtime.module import Module, Parameter
 from translators.runtime.tensor.creation import empty
 from translators.runtime.tensor.inplace import zero_
@@ -70,8 +68,9 @@ class _Convolution(_Weighted):
     transposed = False
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-        groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
+        dtype: Any = None,
     ):  # fmt: skip
         super().__init__()
         self._geometry(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
@@ -81,8 +80,8 @@ class _Convolution(_Weighted):
         self.reset_parameters()
 
     def _geometry(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int,
-        padding_mode: str,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+        groups: int, padding_mode: str,
     ) -> None:  # fmt: skip
         if groups <= 0 or in_channels % groups or out_channels % groups:
             raise ValueError(f"{in_channels} in and {out_channels} out channels do not divide into {groups} groups")
@@ -101,7 +100,7 @@ class _Convolution(_Weighted):
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            padding = 0
+            padding = (0,) * self._spatial
         convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[self._spatial]
         return convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
@@ -125,8 +124,9 @@ class _ConvolutionTranspose(_Convolution):
     transposed = True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-        groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros",
+        device: Any = None, dtype: Any = None,
     ):  # fmt: skip
         Module.__init__(self)
         if padding_mode != "zeros":
@@ -172,18 +172,16 @@ class Embedding(Module):
         self.padding_idx = padding_idx
         self.max_norm = max_norm
         given = _weight is not None
-        self.weight = Parameter(_weight if given else empty(num_embeddings, embedding_dim, dtype=dtype), not _freeze)
+        self.weight = Parameter(
+            _weight if given else empty(num_embeddings, embedding_dim, dtype=dtype), requires_grad=not _freeze
+        )
         if not given:
             self.reset_parameters()
 
     def reset_parameters(self) -> None:
         init.normal_(self.weight)
-        if (
-            self.padding_idx is not None
-            and isinstance(self.weight[...], np.ndarray)
-            and self.weight[...].flags.writeable
-        ):
-            zero_(self.weight[...][self.padding_idx])
+        if self.padding_idx is not None:
+            zero_(value(self.weight)[self.padding_idx])
 
     def forward(self, input: Any) -> Any:
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm)

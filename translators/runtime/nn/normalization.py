@@ -56,7 +56,7 @@ class _Normalization(Module):
 class _BatchNorm(_Normalization):
     def forward(self, input: Any) -> Any:
         self._check_input_dim(input)
-        momentum = 0.0 if self.momentum is None else self.momentum
+        momentum: Any = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             count = self.num_batches_tracked[...] + 1
             self.num_batches_tracked.set_value(count)
@@ -124,7 +124,7 @@ class _OverShape(Module):
     """Normalisation over the last axes."""
 
     def _shape(self, normalized_shape: Any) -> tuple[int, ...]:
-        return (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
+        return (int(normalized_shape),) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
 
 
 class LayerNorm(_OverShape):

@@ -99,8 +99,8 @@ class _Recurrent(Module):
             states = self._step(now, states, weight, bias)
             return states, states[0]
 
-        states, outputs = lax.scan(step, states, given, reverse=backwards)
-        return outputs, states
+        last, outputs = lax.scan(step, states, given, reverse=backwards)
+        return outputs, last
 
     def forward(self, input: Any, hx: Any = None) -> tuple:
         x = jnp.asarray(input)
@@ -115,9 +115,9 @@ class _Recurrent(Module):
         else:
             first = tuple(hx) if self._states > 1 else (hx,)
             first = tuple(s[:, None] for s in first) if single else first
-        last = []
+        last: list[tuple] = []
         for layer in range(self.num_layers):
-            outputs = []
+            outputs: list[Any] = []
             for suffix in self._suffixes(layer):
                 output, states = self._run(x, tuple(s[len(last)] for s in first), suffix)
                 outputs.append(output)
@@ -142,7 +142,15 @@ class GRU(_Recurrent):
 
 
 class RNN(_Recurrent):
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        *args: Any,
+        **kwargs: Any,
+    ):
         super().__init__(input_size, hidden_size, num_layers, *args, **kwargs)
         self._step = _relu if nonlinearity == "relu" else _tanh
 

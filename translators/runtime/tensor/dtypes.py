@@ -1,4 +1,4 @@
-"""`torch`'s dtypes, devices and type queries. A dtype whose name is also a tensor method (`float`, `long`) is callable."""
+"""`torch`'s dtypes, devices and type queries. A dtype named like a tensor method (`float`, `long`) is callable."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""In-place tensor methods. A NumPy array, parameter or buffer is written and returned; of a traced array the new value is
-returned, and the translator rebinds the name."""
+"""In-place tensor methods. A NumPy array, parameter or buffer is written and returned; of a traced array the new value
+is returned, and the translator rebinds the name."""
 
 from __future__ import annotations
 
