@@ -145,18 +145,54 @@ class Search:
         return [slot for slot in range(settings.round_size) if self._number(round_, slot) <= settings.budget]
 
     def propose(self, round_: int, slot: int, history: History) -> None:
-        """Plan, resolve and judge until a proposal passes the gate; record it with what was turned down before it."""
+        """Judge proposals until one passes the gate; record it with all that was turned down before it."""
         candidates = self.database.candidates()
-        number, seed = self._number(round_, slot), self.configuration.search.seed
+        number = self._number(round_, slot)
         if any(row.number == number for row in candidates):
             return
         known = {row.tree_hash for row in candidates}
-        settings = Settings(self.configuration.planner.top_k, self.configuration.planner.epsilon)
         attempts: list[Attempt] = []
         choices: list[Choice] = []
-        given_up: frozenset[str] = frozenset()
+        for attempt, plan, proposal in self._proposals(round_, slot, history, attempts):
+            parent = candidate(history, plan.parent).tree
+            words = describe(proposal.edit, parent)
+            self.view.proposal(number, plan.parent, words)
+            choices += _choices(round_, slot, attempt, proposal)
+            verdict = self._judge(parent, proposal, known)
+            self.view.verdict(
+                number, verdict.reason, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds
+            )
+            if verdict.feasible:
+                row = Candidate(
+                    number=number,
+                    round=round_,
+                    slot=slot,
+                    tree=to_json(canonical(proposal.tree, self.library)),
+                    tree_hash=tree_hash(proposal.tree, self.library),
+                    verdict=verdict,
+                    parent=plan.parent,
+                    edit=edit_to_json(proposal.edit),
+                    description=words,
+                    plan=asdict(plan),
+                )
+                self.database.add_proposal(row, attempts, choices)
+                return
+            attempts.append(_attempt(round_, slot, attempt, plan, words, str(verdict.reason), verdict.message))
+        raise UserError(
+            f"candidate {number}: {len(attempts)} proposals turned down in a row, at last: {attempts[-1].message}; "
+            "loosen the caps or mine another source in a new --run-dir"
+        )
+
+    def _proposals(
+        self, round_: int, slot: int, history: History, attempts: list[Attempt]
+    ) -> Iterator[tuple[int, Plan, Proposal]]:
+        """(attempt, plan, proposal): ten by one plan, then by another without the edit kinds tried in vain.
+
+        A plan for which nothing is possible goes to `attempts` and is given up at once.
+        """
+        settings = Settings(self.configuration.planner.top_k, self.configuration.planner.epsilon)
+        seed, given_up = self.configuration.search.seed, frozenset[str]()
         for redraw in range(MOST_REDRAWS):
-            self.phases.enter("proposing")
             plan = self.planner(history, settings, generator(seed, round_, slot, "plan", redraw), given_up)
             parent = candidate(history, plan.parent).tree
             for attempt in range(redraw * TRIES_PER_KIND, (redraw + 1) * TRIES_PER_KIND):
@@ -169,35 +205,8 @@ class Search:
                 except NothingPossible as nothing:
                     attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing)))
                     break
-                choices += _choices(round_, slot, attempt, proposal)
-                words = describe(proposal.edit, parent)
-                self.view.proposal(number, plan.parent, words)
-                self.phases.enter("gate")
-                verdict = self._judge(parent, proposal, known)
-                self.view.verdict(
-                    number, verdict.reason, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds
-                )
-                if verdict.feasible:
-                    row = Candidate(
-                        number=number,
-                        round=round_,
-                        slot=slot,
-                        tree=to_json(canonical(proposal.tree, self.library)),
-                        tree_hash=tree_hash(proposal.tree, self.library),
-                        verdict=verdict,
-                        parent=plan.parent,
-                        edit=edit_to_json(proposal.edit),
-                        description=words,
-                        plan=asdict(plan),
-                    )
-                    self.database.add_proposal(row, attempts, choices)
-                    return
-                attempts.append(_attempt(round_, slot, attempt, plan, words, str(verdict.reason), verdict.message))
+                yield attempt, plan, proposal
             given_up |= {plan.kind}
-        raise UserError(
-            f"candidate {number}: {len(attempts)} proposals turned down in a row, at last: {attempts[-1].message}; "
-            "loosen the caps or mine another source in a new --run-dir"
-        )
 
     def train(self) -> bool:
         """Train every candidate that has no result yet, and say whether there was one.
@@ -272,6 +281,7 @@ class Search:
         self.evaluator.train_longer(trainings, self._epochs([training.number for training in trainings]), finished)
 
     def _judge(self, parent: Node, proposal: Proposal, known: Collection[str]) -> Verdict:
+        self.phases.enter("gate")
         return judge(
             parent, proposal.tree, proposal.edit, self.library, self.evaluator.inspect, self.configuration.caps, known
         )
