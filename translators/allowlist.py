@@ -30,6 +30,10 @@ _STATEMENTS = (
     *(ast.If, ast.For, ast.Expr, ast.Pass),
 )
 _FORBIDDEN_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.Global)
+_CHECKED = (
+    *_FORBIDDEN_NODES,
+    *(ast.Import, ast.ImportFrom, ast.Attribute, ast.Name, ast.Call, ast.FunctionDef, ast.ClassDef, ast.Constant),
+)
 _STRANGE = re.compile(r"[^ -~\n\t]")
 _FORMAT_FIELD = re.compile(r"\{[^{}]*__")
 
@@ -67,11 +71,12 @@ class _Checker:
         for statement in self.tree.body:
             if not isinstance(statement, _STATEMENTS):
                 yield Violation(statement.lineno, f"{type(statement).__name__} at module level")
-        called = {id(node.func) for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(self.tree):
+        nodes = [node for node in ast.walk(self.tree) if isinstance(node, _CHECKED)]
+        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        for node in nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from self._import(node)
-        for node in ast.walk(self.tree):
+        for node in nodes:
             match node:
                 case _ if isinstance(node, _FORBIDDEN_NODES):
                     yield Violation(node.lineno, f"{type(node).__name__} is not allowed")

@@ -67,9 +67,20 @@ class Closures:
     def __init__(self, rewriter: Rewriter, classes: ClassGraph):
         self.rewriter = rewriter
         self.classes = classes
+        self._failures: dict[Unit, Refusal | None] = {}
 
     def failure(self, unit: Unit) -> Refusal | None:
         """Why a unit cannot be emitted: for a class, its own reasons and those of its ancestors."""
+        if unit not in self._failures:
+            self._failures[unit] = self._find_failure(unit)
+        return self._failures[unit]
+
+    def withdraw(self, unit: Unit, message: str) -> bool:
+        """Refuse a unit that turned out to be outside the allow-list. False when it had been refused before."""
+        self._failures.clear()
+        return self.rewriter.withdraw(unit, message)
+
+    def _find_failure(self, unit: Unit) -> Refusal | None:
         cls = self.classes.classes.get(unit)
         if cls is None:
             return self.rewriter.rewrite(unit).failure

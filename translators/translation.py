@@ -110,10 +110,10 @@ def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str
         for path, violation in violations:
             message = f"outside the allow-list: {violation.message}"
             unit = unit_at(path, modules[path], violation.line, units, closures)
-            if not closures.rewriter.withdraw(unit, message):  # the line belongs to no unit: the file as a whole goes
+            if not closures.withdraw(unit, message):  # the line belongs to no unit: the file as a whole goes
                 for other in units:
                     if other.module.file.path == path:
-                        closures.rewriter.withdraw(other, message)
+                        closures.withdraw(other, message)
         for cls in list(needed):
             found = closures.refusal(cls)
             if found is not None:

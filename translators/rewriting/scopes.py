@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _CONTAINER_CALLS = {"list", "dict", "set", "str", "OrderedDict", "defaultdict", "namedtuple", "deque", "Counter"}
 _CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.JoinedStr)
 
 
-def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+@functools.lru_cache(maxsize=8)
+def own_nodes(function: ast.AST) -> tuple[ast.AST, ...]:
     """Nodes of a function or class in textual order, without the insides of nested functions, classes and lambdas."""
-    stack = list(reversed(list(ast.iter_child_nodes(function))))
+    stack = [*ast.iter_child_nodes(function)][::-1]
+    found = []
     while stack:
         node = stack.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+        found.append(node)
+        if not isinstance(node, _SCOPES):
+            stack.extend([*ast.iter_child_nodes(node)][::-1])
+    return tuple(found)
 
 
 def parameters(function: FunctionNode | ast.Lambda) -> list[str]:
