@@ -46,7 +46,8 @@ ROLES = (
 class Parameter:
     """A constructor argument.
 
-    `domain` holds values that probing has executed, in a sensible order; empty means that the search leaves it alone.
+    `domain` holds values that probing has executed (of an output width: the least, the greatest and what divides alike
+    between them), in a sensible order; empty means that the search leaves it alone.
     `default` is what a tree means when it does not mention the argument.
     """
 

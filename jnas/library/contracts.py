@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
@@ -11,12 +10,9 @@ from typing import Any
 
 from jnas.library.binding import BindError, bind, output_shape
 from jnas.library.block import Block, Contract, Parameter
-from jnas.library.declarations import WIDTHS
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Output, Start
 from jnas.library.hypotheses import (
-    ACTIVATION_NAMES,
-    HEAD_WIDTHS,
     Constant,
     Extent,
     Guess,
@@ -31,16 +27,6 @@ WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192)
 SIZE_TESTS = ((1, 15), (2, 14), (4, 12), (7, 21), (8, 24), (14, 42), (16, 48), (32, 32))
 WINDOWS = (2, 4, 7, 8)
 GROWTHS = (8, 16, 32)
-DOMAIN_TRACES = 30  # what exploring the values of one class may cost
-
-_CHOICES: dict[str, tuple[Any, ...]] = {
-    "kernel": (3, 5, 7),
-    "depth": (1, 2, 3),
-    "rate": (0.0, 0.1),
-    "flag": (False, True),
-    "heads": (1, 2, 4, 8),
-    "width": (16, 32, 64, 128),
-}
 
 
 class NotPlaceable(Exception):
@@ -48,15 +34,12 @@ class NotPlaceable(Exception):
 
 
 def find_contract(experiment: Experiment, start: Start, name: str) -> Block:
-    """The block with its contract and the domains of its parameters. Raises NotPlaceable."""
+    """The block with its contract; domains of parameters are left open. Raises NotPlaceable."""
     block = _draft(experiment, start, name)
     block = _confirm_widths(experiment, block, start)
     block = _confirm_sizes(experiment, block, start)
     _confirm_modes(experiment, block, start)
-    return _with_domains(experiment, block, start)
-
-
-# ------------------------------------------------------------------------------------------------- the first draft
+    return block
 
 
 @dataclass(frozen=True)
@@ -226,9 +209,6 @@ def _whole_ratio(before: int, after: int) -> int:
     return before // after
 
 
-# ------------------------------------------------------------------------------------- what executions at places show
-
-
 def fits(experiment: Experiment, block: Block, args: Mapping[str, Any], place: Place) -> bool:
     """Whether the contract binds the block at `place`, and it executes there with the predicted outcome."""
     try:
@@ -252,8 +232,9 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
     if multiple is None:
         raise NotPlaceable("no divisibility of the incoming width explains where it executes")
     block = _with(block, width_multiple=multiple)
-    widths = (w for w in sorted({1, 3, multiple, 8, 16, 24, 32, 48, 64}) if w % multiple == 0)
-    least = next((w for w in widths if fits(experiment, block, {}, at(w))), None)
+    widths = [w for w in sorted({1, 3, multiple, 8, 16, 32, 48, 64}) if w % multiple == 0]
+    fitting = [w for w in widths if fits(experiment, block, {}, at(w))]
+    least = next((w for w in widths if all(wider in fitting for wider in widths if wider >= w)), None)
     if least is None:
         raise NotPlaceable("executes at single widths only")
     block = _with(block, minimum_width=1 if least == multiple else least)
@@ -272,7 +253,7 @@ def _with_output_tied(experiment: Experiment, block: Block, place: Place) -> Blo
     share = 1 / Fraction(contract.expansion)
     parameter = replace(block.parameter(contract.output_width), role="input width")
     tied = _with(
-        _with_parameter(block, parameter),
+        with_parameter(block, parameter),
         output_width=None,
         expansion=1,
         width_ratios=(*contract.width_ratios, (parameter.name, float(share))),
@@ -328,13 +309,13 @@ def _bind_window(experiment: Experiment, block: Block, at: Callable[..., Place])
         pair = isinstance(parameter.default, tuple)
         domain = tuple((w, w) if pair else w for w in WINDOWS)
         candidate = _with(
-            _with_parameter(block, replace(parameter, domain=domain)),
+            with_parameter(block, replace(parameter, domain=domain)),
             sizes=(*block.contract.sizes, (parameter.name, "window")),
         )
         working = tuple(v for v, w in zip(domain, WINDOWS, strict=True) if fits(experiment, candidate, {}, at(3 * w)))
         if len(working) < 2:
             continue
-        candidate = _with_parameter(candidate, replace(parameter, domain=working))
+        candidate = with_parameter(candidate, replace(parameter, domain=working))
         sizes = [s for s in (4, 7, 8, 14, 16, 28) if fits(experiment, candidate, {}, at(s))]
         if len(sizes) >= 3:
             square = not fits(experiment, candidate, {}, at(sizes[-1], 2 * sizes[-1]))
@@ -355,87 +336,6 @@ def _why(experiment: Experiment, block: Block, place: Place) -> str:
     return str(experiment.run(bind(block, {}, place.shape), place, block.contract.output_layout))
 
 
-# ------------------------------------------------------------------------------------------------ values of parameters
-
-
-def _with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
-    """Each parameter with the values that execute in this contract; what stands alone is no decision."""
-    limit = experiment.traces + DOMAIN_TRACES
-    bound = {name for name, _ in block.contract.sizes}
-    for parameter in block.parameters:
-        if parameter.name in bound or parameter.role == "input width" or experiment.traces >= limit:
-            continue
-        role = parameter.role
-        place = start.place.at(training=role == "rate")
-        if role == "heads" and not _divides(experiment, block, parameter, place):
-            block = _with_parameter(block, replace(parameter, role="other"))
-            continue
-        if role == "output width":
-            values = _range_of_widths(experiment, block, parameter, place)
-        else:
-            values = tuple(v for v in _candidates(parameter) if fits(experiment, block, {parameter.name: v}, place))
-        if role == "stride" and len(values) < 2:
-            values = ()
-        block = _with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
-    return block
-
-
-def _range_of_widths(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> tuple[int, ...]:
-    """Widths from the least to the greatest that executes; between them the divisibility that was found decides."""
-
-    def executes(width: int) -> bool:
-        return fits(experiment, block, {parameter.name: width}, place)
-
-    widths = [width for width in WIDTHS if width % block.contract.output_multiple == 0]
-    least = next((width for width in widths if executes(width)), None)
-    greatest = next((width for width in reversed(widths) if executes(width)), None)
-    return () if least is None else tuple(width for width in widths if least <= width <= greatest)
-
-
-def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:
-    """Heads, groups and their widths divide the width: three fail where two, four or eight do not."""
-    return not fits(experiment, block, {parameter.name: 3}, place) and any(
-        fits(experiment, block, {parameter.name: heads}, place) for heads in (2, 4, 8)
-    )
-
-
-def _candidates(parameter: Parameter) -> tuple[Any, ...]:
-    default, role = parameter.default, parameter.role
-    if role == "stride":
-        return (1, 2)
-    if role == "ratio" and isinstance(default, (int, float)) and not isinstance(default, bool) and default > 0:
-        values: Iterable[Any] = (default / 2, default, default * 2)
-        if isinstance(default, int):
-            values = (int(v) for v in values if v == int(v) and v >= 1)
-        return tuple(values)
-    if role in ("module class", "choice"):
-        return _activations(default)
-    if role == "kernel" and isinstance(default, tuple):
-        return tuple(sorted({(k, k) for k in _CHOICES["kernel"]} | {default}))
-    if role == "kernel" and not isinstance(default, int):
-        return ()
-    if role in ("kernel", "depth", "heads", "width", "rate", "flag"):
-        known = isinstance(default, (int, float)) and role != "width"
-        per_head = role == "heads" and re.search(r"dim|size", parameter.name)
-        return tuple(sorted({*(HEAD_WIDTHS if per_head else _CHOICES[role]), *((default,) if known else ())}))
-    return ()
-
-
-def _activations(default: Any) -> tuple[Any, ...]:
-    """Activations in the spelling of the default: a runtime class, or a lower-case name as factories take it."""
-    if not isinstance(default, str):
-        return ()
-    names = ("ReLU", "GELU", "SiLU")
-    if default.startswith("nn.") and default.removeprefix("nn.") in ACTIVATION_NAMES:
-        return tuple(dict.fromkeys((default, *(f"nn.{name}" for name in names))))
-    if default in {name.lower() for name in ACTIVATION_NAMES} | {"hard_sigmoid", "hard_swish", "swish"}:
-        return tuple(dict.fromkeys((default, *(name.lower() for name in names))))
-    return ()
-
-
-# ---------------------------------------------------------------------------------------------------------- small help
-
-
 def _least_multiple(holds: Callable[[int], bool], tests: tuple[tuple[int, int], ...]) -> int | None:
     return next((multiple for multiple, value in tests if holds(value)), None)
 
@@ -450,5 +350,5 @@ def _with(block: Block, **changes: Any) -> Block:
     return replace(block, contract=replace(block.contract, **changes))
 
 
-def _with_parameter(block: Block, parameter: Parameter) -> Block:
+def with_parameter(block: Block, parameter: Parameter) -> Block:
     return replace(block, parameters=tuple(parameter if p.name == parameter.name else p for p in block.parameters))

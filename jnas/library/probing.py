@@ -20,6 +20,7 @@ import jax
 
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.contracts import NotPlaceable, find_contract
+from jnas.library.domains import with_domains
 from jnas.library.execution import Failure
 from jnas.library.experiments import Experiment, find_start
 from jnas.library.families import family_of, observe
@@ -52,7 +53,7 @@ def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
     values = {argument: runtime_class(value_at(symbol, start.place.shape)) for argument, symbol in start.guess.items()}
     trace = observe(cls, values, start.place)
     try:
-        block = find_contract(experiment, start, name)
+        block = with_domains(experiment, find_contract(experiment, start, name), start)
         contract = block.contract
         if not trace.operations and contract.output_width is None and contract.stride is None:
             raise NotPlaceable("returns its input as it is")

@@ -1,0 +1,102 @@
+"""Values of parameters: those that execute where the contract says, with the outcome that it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from jnas.library.block import Block, Parameter
+from jnas.library.contracts import fits, with_parameter
+from jnas.library.declarations import WIDTHS
+from jnas.library.execution import Place
+from jnas.library.experiments import Experiment, Start
+from jnas.library.hypotheses import ACTIVATION_NAMES, HEAD_WIDTHS
+
+DOMAIN_TRACES = 30  # what exploring the values of one class may cost
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "kernel": (3, 5, 7),
+    "depth": (1, 2, 3),
+    "rate": (0.0, 0.1),
+    "flag": (False, True),
+    "heads": (1, 2, 4, 8),
+    "width": (16, 32, 64, 128),
+}
+
+
+def with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
+    """Each parameter with the values that execute in this contract; what stands alone is no decision."""
+    limit = experiment.traces + DOMAIN_TRACES
+    bound = {name for name, _ in block.contract.sizes}
+    for parameter in block.parameters:
+        role = parameter.role
+        if parameter.name in bound or role == "input width":
+            continue
+        place = start.place.at(training=role == "rate")
+        spent = experiment.traces >= limit
+        if role == "heads" and (spent or not _divides(experiment, block, parameter, place)):
+            block = with_parameter(block, replace(parameter, role="other"))
+            continue
+        if spent:
+            continue
+        if role == "output width":
+            values = _range_of_widths(experiment, block, parameter, place)
+        else:
+            values = tuple(v for v in _candidates(parameter) if fits(experiment, block, {parameter.name: v}, place))
+        block = with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
+    return block
+
+
+def _range_of_widths(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> tuple[int, ...]:
+    """Widths from the least to the greatest that executes; between them the divisibility that was found decides."""
+
+    def executes(width: int) -> bool:
+        return fits(experiment, block, {parameter.name: width}, place)
+
+    widths = [width for width in WIDTHS if width % block.contract.output_multiple == 0]
+    least = next((width for width in widths if executes(width)), None)
+    greatest = next((width for width in reversed(widths) if executes(width)), None)
+    return () if least is None else tuple(width for width in widths if least <= width <= greatest)
+
+
+def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:
+    """Heads, groups and their widths divide the width: three fail where two, four or eight do not."""
+    return not fits(experiment, block, {parameter.name: 3}, place) and any(
+        fits(experiment, block, {parameter.name: heads}, place) for heads in (2, 4, 8)
+    )
+
+
+def _candidates(parameter: Parameter) -> tuple[Any, ...]:
+    default, role = parameter.default, parameter.role
+    if role == "stride":
+        return (1, 2)
+    if role == "ratio" and isinstance(default, (int, float)) and not isinstance(default, bool) and default > 0:
+        values: Iterable[Any] = (default / 2, default, default * 2)
+        if isinstance(default, int):
+            values = (int(v) for v in values if v == int(v) and v >= 1)
+        return tuple(values)
+    if role in ("module class", "choice"):
+        return _activations(default)
+    if role == "kernel" and isinstance(default, tuple):
+        return tuple(sorted({(k, k) for k in _CHOICES["kernel"]} | {default}))
+    if role == "kernel" and not isinstance(default, int):
+        return ()
+    if role in ("kernel", "depth", "heads", "width", "rate", "flag"):
+        known = isinstance(default, (int, float)) and role != "width"
+        per_head = role == "heads" and re.search(r"dim|size", parameter.name)
+        return tuple(sorted({*(HEAD_WIDTHS if per_head else _CHOICES[role]), *((default,) if known else ())}))
+    return ()
+
+
+def _activations(default: Any) -> tuple[Any, ...]:
+    """Activations in the spelling of the default: a runtime class, or a lower-case name as factories take it."""
+    if not isinstance(default, str):
+        return ()
+    names = ("ReLU", "GELU", "SiLU")
+    if default.startswith("nn.") and default.removeprefix("nn.") in ACTIVATION_NAMES:
+        return tuple(dict.fromkeys((default, *(f"nn.{name}" for name in names))))
+    if default in {name.lower() for name in ACTIVATION_NAMES} | {"hard_sigmoid", "hard_swish", "swish"}:
+        return tuple(dict.fromkeys((default, *(name.lower() for name in names))))
+    return ()
