@@ -25,7 +25,7 @@ from jnas.library.store import Library, open_library
 from jnas.models.source import export_flax
 from jnas.planning.history import History, candidate
 from jnas.planning.plan import Plan, Settings
-from jnas.planning.planners import Planner, planner
+from jnas.planning.planners import PLANNERS, Planner, planner
 from jnas.reports import html
 from jnas.reports.live import LiveView
 from jnas.reports.run import Run
@@ -173,7 +173,7 @@ class Search:
                     parent=plan.parent,
                     edit=edit_to_json(proposal.edit),
                     description=words,
-                    plan=asdict(plan),
+                    plan=plan.to_plain(),
                 )
                 self.database.add_proposal(row, attempts, choices)
                 return
@@ -425,7 +425,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--budget", type=int, metavar="N", help="candidates to train in all; may grow")
     parser.add_argument("--dataset", metavar="NAME", help="the embedded fashion_mnist_small, or any name of tfds")
     parser.add_argument("--data-dir", metavar="DIR", help="where tfds keeps prepared data sets")
-    parser.add_argument("--planner", metavar="NAME", help="thompson, evolution or random")
+    parser.add_argument("--planner", metavar="NAME", help=", ".join(PLANNERS))
     parser.add_argument("--llm", metavar="NAME", help="auto, none, local, local:PATH, gemini or gemini:MODEL")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument(

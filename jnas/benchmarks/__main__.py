@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import inspect
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,8 +21,11 @@ from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
 MISSED = 3  # exit code of --check
-# Name on the command line -> module with `measure() -> Sequence[Row]`, and what it measures.
-BENCHMARKS = {"main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase")}
+# Name on the command line -> module with `measure(...) -> Sequence[Row]`, and what it measures.
+BENCHMARKS = {
+    "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
+    "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,27 +34,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write rows, machine and versions to this file")
     parser.add_argument("--check", action="store_true", help=f"exit with {MISSED} when a row misses its target")
     parser.add_argument("--list", action="store_true", help="print the benchmarks and what they measure")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="planner: the results, an .npz file")
+    parser.add_argument("--seeds", type=_positive, metavar="N", help="planner: searches per planner and data set")
+    parser.add_argument("--queries", type=_positive, metavar="N", help="planner: after so many a search gives up")
     options = parser.parse_args(arguments)
     if options.list:
         for name, (_, purpose) in BENCHMARKS.items():
             print(f"{name:<12}{purpose}")
         return 0
     try:
-        return run(options.name, options.json, options.check)
+        given = {name: getattr(options, name) for name in ("table", "seeds", "queries")}
+        given = {name: value for name, value in given.items() if value is not None}
+        return run(options.name, options.json, options.check, **given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def run(name: str | None, out: Path | None, check: bool) -> int:
-    """Measure `name`, show the table, write it to `out`. Returns the exit code; raises UserError."""
+def run(name: str | None, out: Path | None, check: bool, **given: Any) -> int:
+    """Measure `name` as `given`, show the table, write it to `out`. Returns the exit code; raises UserError."""
     if name not in BENCHMARKS:
         near = difflib.get_close_matches(name or "", BENCHMARKS, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"benchmark {name}: expected one of {', '.join(BENCHMARKS)}{hint}")
     if out is not None and not out.resolve().parent.is_dir():
         raise UserError(f"--json {out}: there is no folder {out.parent}; make it first")
-    rows = importlib.import_module(BENCHMARKS[name][0]).measure()
+    measure = importlib.import_module(BENCHMARKS[name][0]).measure
+    for option in given:
+        if option not in inspect.signature(measure).parameters:
+            raise UserError(f"benchmark {name}: there is no option --{option} for it; --help tells what has one")
+    rows = measure(**given)
     show(name, rows)
     if out is not None:
         document = {"benchmark": name, "machine": machine(), "versions": versions()}
@@ -76,6 +90,13 @@ def show(name: str, rows: Sequence[Row]) -> None:
     console.print(table)
     for facts in (machine(), versions()):
         console.print(", ".join(f"{key} {value}" for key, value in facts.items()), soft_wrap=True, highlight=False)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
 
 
 if __name__ == "__main__":

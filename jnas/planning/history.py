@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Record:
 
     `score` is the validation accuracy in [0, 1], None when the training failed; `improvement` is the score minus the
     parent's score, None when either is missing. `infeasible` are the proposals that its slot went through before it.
-    The start tree has no parent, edit, kind or way.
+    `features` count what the tree is made of; `family` is that of the block that the edit brought or changed.
+    The start tree has no parent, edit, kind, way or family.
     """
 
     number: int
@@ -43,6 +45,8 @@ class Record:
     way: str | None = None
     improvement: float | None = None
     infeasible: tuple[Infeasible, ...] = ()
+    features: Mapping[str, float] = field(default_factory=dict)
+    family: str | None = None
 
     @property
     def improved(self) -> bool:
@@ -60,7 +64,7 @@ def candidate(history: Sequence[Record], number: int) -> Record:
 def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
     """The `count` candidates of highest score, best first; the earlier of two equals."""
     scored = [(-record.score, record.number, record) for record in history if record.score is not None]
-    return tuple(record for _, _, record in sorted(scored, key=lambda entry: entry[:2])[:count])
+    return tuple(record for _, _, record in heapq.nsmallest(count, scored, key=lambda entry: entry[:2]))
 
 
 def last_improving(history: Sequence[Record]) -> Record | None:

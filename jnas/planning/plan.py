@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jnas.planning.history import Record, last_improving
 from jnas.trees.edits import KINDS
+
+if TYPE_CHECKING:
+    from jnas.planning.preference import Preference
 
 REPEAT = "repeat"
 ARMS = (*KINDS, REPEAT)
@@ -30,7 +33,7 @@ class Plan:
     """Edit candidate number `parent` by an edit of `kind` (one of ARMS), involving the LLM by `way` (one of WAYS).
 
     `explanation` is one line for people; `draws` holds the same as plain data: per level, how it was drawn and the
-    posterior of what was chosen.
+    posterior of what was chosen. `preference` orders the edits that fit the plan; without one they are all alike.
     """
 
     parent: int
@@ -38,6 +41,11 @@ class Plan:
     way: str
     explanation: str
     draws: Mapping[str, Any] = field(default_factory=dict)
+    preference: Preference | None = field(default=None, compare=False, repr=False)
+
+    def to_plain(self) -> dict[str, Any]:
+        """What is stored of it: everything but the preference, which follows from the history."""
+        return {name: value for name, value in vars(self).items() if name != "preference"}
 
 
 def open_arms(history: Sequence[Record], without: frozenset[str]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from jnas.planning.baselines import evolution, random
+from jnas.planning.baselines import evolution, local_search, random
+from jnas.planning.hierarchical import hierarchical
 from jnas.planning.history import Record
 from jnas.planning.plan import Plan, Settings
 from jnas.planning.thompson import thompson
@@ -27,7 +28,13 @@ class Planner(Protocol):
     ) -> Plan: ...
 
 
-PLANNERS: dict[str, Planner] = {"thompson": thompson, "random": random, "evolution": evolution}
+PLANNERS: dict[str, Planner] = {
+    "thompson": thompson,
+    "hierarchical": hierarchical,
+    "random": random,
+    "evolution": evolution,
+    "local_search": local_search,
+}
 
 
 def planner(name: str) -> Planner:

@@ -8,10 +8,11 @@ from typing import Any
 
 from jnas.library.binding import Shape, bind
 from jnas.library.block import Block
+from jnas.planning.features import family_of
 from jnas.planning.history import Record, candidate, last_improving, last_of_kind
 from jnas.planning.plan import REPEAT, Plan
 from jnas.trees.edits import Edit, describe
-from jnas.trees.node import Node, Path, Value, get, walk
+from jnas.trees.node import Node, Path, Value, get
 from jnas.trees.shapes import infer
 
 
@@ -71,7 +72,7 @@ def direction(edit: Edit, tree: Node, library: Mapping[str, Block], shape: Shape
             return Direction(words, argument=edit.argument, sign=sign(old, edit.value))
         case "delete":
             return Direction(words, stage=edit.path[:2])
-    return Direction(words, family=_family_of_what_came(edit, tree, library))
+    return Direction(words, family=family_of(edit, tree, library))
 
 
 def settings(tree: Node, path: Path, library: Mapping[str, Block], shape: Shape) -> Mapping[str, Value]:
@@ -88,11 +89,3 @@ def sign(old: Any, new: Any) -> int:
     if not all(isinstance(value, (int, float)) for value in (old, new)):
         return 0
     return (new > old) - (new < old)
-
-
-def _family_of_what_came(edit: Edit, tree: Node, library: Mapping[str, Block]) -> str | None:
-    """Of a composite the last block that its old node does not hold: that is the one that was added."""
-    came = [node.block for _, node in walk(edit.value) if not node.is_container]
-    held = [node.block for _, node in walk(get(tree, edit.path))] if edit.kind == "compose" else []
-    fresh = [name for name in came if name not in held] or came
-    return library[fresh[-1]].family if fresh else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from jnas.library.block import Block
+from jnas.planning.features import family_of, tree_features
 from jnas.planning.history import History, Infeasible, Record
 from jnas.runs.database import Candidate, Final, RunDatabase
 from jnas.trees.edits import edit_from_json
@@ -20,22 +21,28 @@ def history(database: RunDatabase, library: Mapping[str, Block], before_round: i
         turned_down = Infeasible(attempt.kind, attempt.way, attempt.reason)
         infeasible.setdefault((attempt.round, attempt.slot), []).append(turned_down)
     scores = {row.number: score(row) for row in candidates}
+    trees = {row.number: from_json(row.tree, library) for row in candidates}
+    edits = {row.number: edit_from_json(row.edit, library) for row in candidates if row.edit is not None}
     return tuple(
         Record(
             number=row.number,
             round=row.round,
             slot=row.slot,
-            tree=from_json(row.tree, library),
+            tree=trees[row.number],
             tree_hash=row.tree_hash,
             score=scores[row.number],
             parameters=row.verdict.parameters or 0,
             multiply_adds=row.verdict.multiply_adds or 0,
             parent=row.parent,
-            edit=None if row.edit is None else edit_from_json(row.edit, library),
+            edit=edits.get(row.number),
             kind=None if row.plan is None else row.plan["kind"],
             way=None if row.plan is None else row.plan["way"],
             improvement=_difference(scores[row.number], None if row.parent is None else scores[row.parent]),
             infeasible=tuple(infeasible.get((row.round, row.slot), ())),
+            features=tree_features(trees[row.number], library),
+            family=None
+            if row.parent is None or row.number not in edits
+            else family_of(edits[row.number], trees[row.parent], library),
         )
         for row in candidates
     )

@@ -1,0 +1,234 @@
+"""Where and how: what edits of each kind, way, family and depth bring, partially pooled (ours, in NumPyro).
+
+Four outcomes: a proposal passes the gate, its child is better than the parent, by how much then, and how far the
+child is from the archive. Each is an intercept plus effects of the edit kind, the way of involving the LLM, both
+together, the family of the block and the depth of the place; the size of each group of effects is learned as well, so
+that what was tried once borrows from what is like it. The data enter as tables of a fixed shape: one program serves
+every history.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jnas.library.block import FAMILIES
+from jnas.planning.history import Record
+from jnas.planning.plan import ARMS, WAYS
+from jnas.planning.preference import DEEPEST, nearest
+from jnas.planning.regression import matrix, numbered
+from jnas.trees.options import depth
+
+OUTCOMES = ("feasible", "improved", "size", "diversity")
+BINARY = ("feasible", "improved")
+PLACES = (*FAMILIES, None)  # None: the family is unknown, as it is for proposals that the gate turned down
+DEPTHS = DEEPEST + 1
+SHAPE = (len(ARMS), len(WAYS), len(PLACES), DEPTHS)
+UNKNOWN = (len(PLACES) - 1, 0)
+GROUPS = {"kind": (0,), "way": (1,), "kind and way": (0, 1), "family": (2,), "depth": (3,)}
+SIZES = tuple(int(np.prod([SHAPE[axis] for axis in axes])) for axes in GROUPS.values())
+
+WINDOW = 256  # candidates that still count: the parents change, and old outcomes tell little of new ones
+HALF_LIFE = 64.0  # in candidates, of the weight of an outcome
+LARGEST = 4.0  # typical improvements; a larger one counts as this much
+STEPS, SAMPLES, LEARNING_RATE, DRAWS = 200, 2, 0.05, 64
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Weighted number, sum and sum of squares of every outcome: arrays of (OUTCOMES, *SHAPE)."""
+
+    counts: Floats
+    totals: Floats
+    squares: Floats
+
+
+def tabulate(history: Sequence[Record]) -> Tables:
+    """The outcomes of the latest candidates, the later the heavier.
+
+    Sizes are in units of the median improvement of those that improved, distances in units of their mean.
+    """
+    window = history[-WINDOW:]
+    counts, totals, squares = np.zeros((3, len(OUTCOMES), *SHAPE))
+
+    def add(outcome: str, cell: tuple[int, ...], value: float, weight: float) -> None:
+        index = (OUTCOMES.index(outcome), *cell)
+        counts[index] += weight
+        totals[index] += weight * value
+        squares[index] += weight * value**2
+
+    typical = float(np.median([r.improvement for r in window if r.improved and r.improvement] or [1.0]))
+    distances = novelties(window)
+    mean = float(np.mean(distances)) or 1.0
+    for age, (record, distance) in enumerate(zip(reversed(window), reversed(distances), strict=True)):
+        weight = 0.5 ** (age / HALF_LIFE)
+        for attempt in record.infeasible:
+            add("feasible", (ARMS.index(attempt.kind), WAYS.index(attempt.way), *UNKNOWN), 0.0, weight)
+        if record.kind is None or record.way is None:
+            continue
+        arm = (ARMS.index(record.kind), WAYS.index(record.way))
+        add("feasible", (*arm, *UNKNOWN), 1.0, weight)
+        cell = (*arm, *place(record))
+        add("improved", cell, float(record.improved), weight)
+        if record.improved:
+            add("size", cell, min(float(record.improvement or 0.0) / typical, LARGEST), weight)
+        add("diversity", cell, distance / mean, weight)
+    return Tables(counts, totals, squares)
+
+
+def place(record: Record) -> tuple[int, int]:
+    """Indices of family and depth."""
+    deep = min(depth(record.edit.path), DEEPEST) if record.edit is not None else 0
+    return PLACES.index(record.family if record.family in FAMILIES else None), deep
+
+
+def novelties(window: Sequence[Record]) -> list[float]:
+    """Distance of each to the nearest that came before it; the first is as far as can be."""
+    rows = matrix([record.features for record in window], numbered([record.features for record in window]))
+    return nearest(rows, earlier=True).tolist() if rows.shape[1] else [1.0] * len(window)
+
+
+def model(counts: Any, totals: Any, squares: Any) -> None:
+    """The generative model of the tables, for NumPyro. All outcomes share a site, which keeps the program small."""
+    import jax
+    import jax.numpy as jnp
+    import numpyro
+    from numpyro.distributions import HalfNormal, Normal
+
+    outcomes, binary = len(OUTCOMES), len(BINARY)
+    intercepts = numpyro.sample("intercepts", Normal(jnp.zeros(outcomes), 1.5).to_event(1))
+    spreads = numpyro.sample("spreads", HalfNormal(jnp.full((outcomes, len(GROUPS)), 0.5)).to_event(2))
+    effects = numpyro.sample("effects", Normal(jnp.zeros((outcomes, sum(SIZES))), 1.0).to_event(2))
+    noise = numpyro.sample("noise", HalfNormal(jnp.ones(outcomes - binary)).to_event(1))
+    values = intercepts[:, None, None, None, None]
+    parts = jnp.split(effects, np.cumsum(SIZES)[:-1], axis=1)
+    for i, (part, axes) in enumerate(zip(parts, GROUPS.values(), strict=True)):
+        shape = [size if axis in axes else 1 for axis, size in enumerate(SHAPE)]
+        values = values + (spreads[:, i, None] * part).reshape(outcomes, *shape)
+    values = numpyro.deterministic("values", values)
+    # Outcomes weigh less than 1, so that the likelihoods are written out instead of being Binomial and Normal.
+    chances = totals[:binary] * values[:binary] - counts[:binary] * jax.nn.softplus(values[:binary])
+    number, value, scale = counts[binary:], values[binary:], noise[:, None, None, None, None]
+    errors = squares[binary:] - 2 * totals[binary:] * value + number * value**2
+    sizes = -number * jnp.log(scale) - errors / (2 * scale**2)
+    numpyro.factor("likelihood", chances.sum() + sizes.sum())
+
+
+def draw(tables: Tables, seed: int) -> dict[str, Floats]:
+    """DRAWS joint draws from the posterior: per outcome an array (DRAWS, *SHAPE); probabilities for the binary ones."""
+    drawn = np.asarray(program()(seed, tables.counts, tables.totals, tables.squares), float)
+    values = {name: drawn[:, i] for i, name in enumerate(OUTCOMES)}
+    return {name: 1 / (1 + np.exp(-value)) if name in BINARY else value for name, value in values.items()}
+
+
+def outcomes(drawn: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The draws, feasibility of an arm at every place: the gate's refusals are not recorded by place."""
+    feasible = drawn["feasible"][..., UNKNOWN[0], UNKNOWN[1], None, None]
+    return {**drawn, "feasible": np.broadcast_to(feasible, drawn["feasible"].shape)}
+
+
+def utility(drawn: Mapping[str, Floats], weight: float) -> Floats:
+    """What a proposal is worth: feasible x (improved x size + weight x diversity)."""
+    values = outcomes(drawn)
+    return values["feasible"] * (values["improved"] * values["size"].clip(0.0) + weight * values["diversity"])
+
+
+def over_places(values: Floats, tables: Tables) -> Floats:
+    """(DRAWS, *SHAPE) to (DRAWS, kinds, ways): averaged over places as often as candidates were edited there."""
+    often = tables.counts[OUTCOMES.index("diversity")].sum((0, 1))
+    return (values * often).sum((-2, -1)) / max(often.sum(), 1e-9)
+
+
+def promise(drawn: Mapping[str, Floats], arm: tuple[str, str], weight: float) -> dict[tuple[str | None, int], float]:
+    """What family and depth add to the mean utility of an arm."""
+    means = utility(drawn, weight).mean(0)[index(arm)]
+    means = means - means.mean()
+    return {(family, deep): float(means[i, deep]) for i, family in enumerate(PLACES) for deep in range(DEPTHS)}
+
+
+def index(arm: tuple[str, str]) -> tuple[int, int]:
+    return ARMS.index(arm[0]), WAYS.index(arm[1])
+
+
+@cache
+def program() -> Callable[..., Any]:
+    """Variational inference and draws as one compiled function of a seed and the tables.
+
+    The guide is a normal with a full covariance over NumPyro's unconstrained space. It is written out here because
+    setting up numpyro.infer.SVI outside of a compiled function costs many small compilations.
+    """
+    fresh = "jax" not in sys.modules
+    import jax
+
+    if fresh:
+        # The process that plans has no other use for JAX: an accelerator belongs to the processes that train.
+        jax.config.update("jax_platforms", "cpu")
+    import jax.numpy as jnp
+    import optax
+    from numpyro.infer.util import constrain_fn, potential_energy
+
+    shapes = {
+        "intercepts": (len(OUTCOMES),),
+        "spreads": (len(OUTCOMES), len(GROUPS)),
+        "effects": (len(OUTCOMES), sum(SIZES)),
+        "noise": (len(OUTCOMES) - len(BINARY),),
+    }
+    ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
+    size = int(ends[-1])
+    optimizer = optax.adam(LEARNING_RATE)
+
+    def sites(flat: Any) -> dict[str, Any]:
+        parts = jnp.split(flat, ends[:-1])
+        return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+    def spread_out(parameters: Any, normal: Any) -> Any:
+        mean, log_scale, below = parameters
+        return mean + normal @ (jnp.tril(below, -1) + jnp.diag(jnp.exp(log_scale))).T
+
+    @jax.jit
+    def run(seed: Any, counts: Any, totals: Any, squares: Any) -> Any:
+        tables = (counts, totals, squares)
+
+        def loss(parameters: Any, key: Any) -> Any:
+            """The negative evidence lower bound, up to a constant."""
+            flats = spread_out(parameters, jax.random.normal(key, (SAMPLES, size)))
+            energies = jax.vmap(lambda flat: potential_energy(model, tables, {}, sites(flat)))(flats)
+            return energies.mean() - parameters[1].sum()
+
+        def step(carry: Any, key: Any) -> Any:
+            parameters, state = carry
+            updates, state = optimizer.update(jax.grad(loss)(parameters, key), state)
+            return (optax.apply_updates(parameters, updates), state), None
+
+        fit_key, draw_key = jax.random.split(jax.random.key(seed))
+        parameters = (jnp.zeros(size), jnp.full(size, -1.0), jnp.zeros((size, size)))
+        carry = (parameters, optimizer.init(parameters))
+        (parameters, _), _ = jax.lax.scan(step, carry, jax.random.split(fit_key, STEPS))
+        flats = spread_out(parameters, jax.random.normal(draw_key, (DRAWS, size)))
+        constrain = lambda flat: constrain_fn(model, tables, {}, sites(flat), return_deterministic=True)  # noqa: E731
+        return jax.vmap(lambda flat: constrain(flat)["values"])(flats)
+
+    def on_host(seed: int, *tables: Floats) -> Any:
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            return run(np.uint32(seed), *(table.astype(np.float32) for table in tables))
+
+    on_host(0, *np.zeros((3, len(OUTCOMES), *SHAPE)))
+    on_host.compilations = run._cache_size  # type: ignore[attr-defined]
+    return on_host
+
+
+@cache
+def prepare() -> threading.Thread:
+    """Compiles in the background; `draw` would wait for it."""
+    thread = threading.Thread(target=program, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,94 @@
+"""Which child: what the archive says about trees that were never trained (ours)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jnas.planning.history import Record, best
+from jnas.planning.regression import Features, Floats, Regression, fit, matrix, normal_scores, numbered
+
+KAPPA = 0.5  # deviations that a doubtful child is given as a bonus
+DIVERSITY = 1.0  # weight of a diversity gain of 1 when the search is stuck
+PATIENCE = 30  # candidates without a new best after which it counts as stuck
+DEEPEST = 3  # depth of a place that stands for all deeper ones
+REMEMBERED = 128  # of the best, and of the latest candidates, so that a long history costs no more than a short one
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Scores children by posterior mean + KAPPA x deviation + weight x diversity gain.
+
+    `parents`: the candidates whose children are worth scoring, the most promising first. The gain of a child is its
+    distance to the nearest member of the archive, in [0, 1].
+    """
+
+    parents: tuple[int, ...]
+    weight: float
+    regression: Regression
+    names: Mapping[str, int]
+    archive: Floats  # rows of unit length, those of the trained candidates
+    promise: Mapping[tuple[str | None, int], float] = field(default_factory=dict)  # of (family, depth), see effects.py
+
+    def score(self, children: Sequence[Features], where: Sequence[tuple[str | None, int]] = ()) -> Floats:
+        """One number per child, higher is better. `where`: family and depth of the edits that make them."""
+        # What no candidate ever had takes columns of its own: it says nothing of quality, but it is new.
+        fresh = numbered([{name: 0 for name in child if name not in self.names} for child in children])
+        names = {**self.names, **{name: len(self.names) + i for name, i in fresh.items()}}
+        rows = matrix(children, names)
+        mean, deviation = self.regression.predict(rows[:, : len(self.names)])
+        scores = mean + KAPPA * deviation + self.weight * gains(rows, self.archive)
+        if not where:
+            return scores
+        return scores + np.array([self.promise.get((family, min(deep, DEEPEST)), 0.0) for family, deep in where])
+
+
+def prefer(history: Sequence[Record], top_k: int, diversity: float = DIVERSITY) -> Preference | None:
+    """What the history teaches; None while fewer than two candidates have a score."""
+    known = remembered(history)
+    if len(known) < 2:
+        return None
+    names = numbered([record.features for record in known])
+    rows = matrix([record.features for record in known], names)
+    targets = normal_scores([record.score for record in known if record.score is not None])
+    weight = diversity * stuck(history)
+    unit = _unit(rows)
+    worth = targets + weight * nearest(rows)
+    order = sorted(range(len(known)), key=lambda i: (-worth[i], known[i].number))
+    parents = tuple(known[i].number for i in order[:top_k])
+    return Preference(parents, weight, fit(rows, targets), names, unit)
+
+
+def remembered(history: Sequence[Record]) -> tuple[Record, ...]:
+    """The best and the latest that have a score, in slot order."""
+    latest = [record for record in history[-REMEMBERED:] if record.score is not None]
+    chosen = {record.number: record for record in (*best(history, REMEMBERED), *latest)}
+    return tuple(chosen[number] for number in sorted(chosen))
+
+
+def stuck(history: Sequence[Record]) -> float:
+    """0 right after a new best, 1 when PATIENCE candidates have brought none."""
+    leader = best(history, 1)
+    if not leader:
+        return 0.0
+    since = sum(record.number > leader[0].number for record in history[-PATIENCE:])
+    return since / PATIENCE
+
+
+def gains(rows: Floats, archive: Floats) -> Floats:
+    """Distance in [0, 1] of each row to the nearest of the archive: the root of 1 - cosine, as between trees."""
+    unit = _unit(rows)
+    return np.sqrt(np.maximum(0.0, 1.0 - (unit[:, : archive.shape[1]] @ archive.T).max(1)))
+
+
+def nearest(rows: Floats, earlier: bool = False) -> Floats:
+    """Distance of each row to the nearest other one, or to the nearest of those before it; 1 where there is none."""
+    likeness = _unit(rows) @ _unit(rows).T
+    others = np.tri(len(rows), k=-1, dtype=bool) if earlier else ~np.eye(len(rows), dtype=bool)
+    return np.sqrt(np.maximum(0.0, 1.0 - np.max(likeness, axis=1, where=others, initial=0.0)))
+
+
+def _unit(rows: Floats) -> Floats:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
