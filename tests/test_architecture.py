@@ -28,7 +28,7 @@ SAME_LEVEL |= {("jnas.runs", "jnas.planning"), ("jnas.runs", "jnas.evaluation")}
 COMMAND_LINES = 6
 LOADED_WHEN_USED = {"jnas.training.cifar"}  # its class derives from one of tensorflow_datasets
 PURE = ("jnas.trees", "jnas.planning", "jnas.library.block", "jnas.library.binding", "jnas.resolving.questions")
-WORLD = {"os", "io", "socket", "subprocess", "shutil", "sqlite3", "urllib", "torch", "tensorflow_datasets", "google", "jax"}
+WORLD = {"os", "io", "socket", "subprocess", "shutil", "sqlite3", "urllib", "torch", "tensorflow_datasets", "google"}
 
 
 def modules() -> dict[str, ast.Module]:
