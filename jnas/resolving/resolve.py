@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -11,14 +12,16 @@ import numpy as np
 
 from jnas.library.binding import Shape
 from jnas.library.block import Block
+from jnas.planning.features import family_of, tree_features
 from jnas.planning.history import Record, candidate
 from jnas.planning.plan import Plan
-from jnas.resolving.choosers import Chooser
+from jnas.planning.preference import Preference
+from jnas.resolving.choosers import Chooser, UniformChooser
 from jnas.resolving.directions import Direction, aim, settings
 from jnas.resolving.questions import Choice, Question, clean, fenced, fill, labelled, pick_one, settle
 from jnas.trees import options
 from jnas.trees.edits import Edit, apply, describe, node_name, place_name
-from jnas.trees.node import Node, Path, Value, get
+from jnas.trees.node import Node, Path, Value, get, tree_hash
 from jnas.trees.shapes import ShapeError, infer
 
 T = TypeVar("T")
@@ -27,6 +30,8 @@ MOST_OPTIONS = 16  # of places, blocks or changes in one question
 MOST_ARGUMENTS = 6
 MOST_VALUES = 8
 PAST_EDITS = 5
+DRAWN = 24  # edits that a planner's preference ranks
+SHORTLIST = 6  # of the best of them that are put to the chooser
 
 REQUESTS = {
     "set": "Where to change a setting?",
@@ -64,6 +69,7 @@ class _Dialogue:
     rng: np.random.Generator
     context: str
     choices: list[tuple[Question, Choice]] = field(default_factory=list)
+    fitting: dict[Path, Sequence[Block]] = field(default_factory=dict)  # the blocks of a place, once they were found
 
     @cached_property
     def shapes(self) -> Mapping[Path, tuple[Shape, Shape]]:
@@ -96,7 +102,8 @@ def resolve(
 
     trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
-    listed options become uniform draws. Raises NothingPossible.
+    listed options become uniform draws. A plan with a preference has whole edits drawn as in the minimal way; the
+    minimal way takes the best of them, the others ask about the few best. Raises NothingPossible.
     """
     kind, direction = aim(plan, history, library, shape)
     paths = options.places(tree, kind, library, shape)
@@ -104,16 +111,49 @@ def resolve(
         raise NothingPossible(f"{kind} is possible nowhere in this tree")
     context = _context(plan, history, kind, direction, goal)
     dialogue = _Dialogue(tree, kind, direction, plan.way == "minimal", library, shape, chooser, rng, context)
+    if plan.preference is None:
+        edit = _choose_edit(dialogue, paths)
+    else:
+        known = {record.tree_hash for record in history}
+        edit = _choose_preferred(dialogue, paths, plan.preference, known)
+    return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
+
+
+def _choose_preferred(
+    dialogue: _Dialogue, paths: Sequence[Path], preference: Preference, known: Collection[str]
+) -> Edit:
+    """The best of some random edits to new trees, or what the chooser takes of the few best."""
+    drawing = replace(dialogue, minimal=True, chooser=UniformChooser(), choices=[])
+    edits: dict[str, Edit] = {}
+    for _ in range(DRAWN):
+        with suppress(NothingPossible):
+            edit = _choose_edit(drawing, paths)
+            edits.setdefault(tree_hash(apply(dialogue.tree, edit), dialogue.library), edit)
+    if not edits:
+        raise NothingPossible(f"{dialogue.kind} fits nowhere in this tree")
+    fresh = [edit for name, edit in edits.items() if name not in known] or list(edits.values())
+    scores = preference.score(
+        [tree_features(apply(dialogue.tree, edit), dialogue.library) for edit in fresh],
+        [(family_of(edit, dialogue.tree, dialogue.library), options.depth(edit.path)) for edit in fresh],
+    )
+    ranked = [fresh[i] for i in np.argsort(-scores, kind="stable")]
+    if dialogue.minimal:
+        return ranked[0]
+    shortlist = [ranked[i] for i in dialogue.rng.permutation(min(SHORTLIST, len(ranked)))]
+    return dialogue.pick("Which edit?", "edit", shortlist, lambda edit: describe(edit, dialogue.tree))
+
+
+def _choose_edit(dialogue: _Dialogue, paths: Sequence[Path]) -> Edit:
+    """Place, block or setting, and arguments, one after another."""
     path = _choose_place(dialogue, paths)
-    if kind == "set":
+    if dialogue.kind == "set":
         name, args = _choose_change(dialogue, path)
-    elif kind == "delete":
+    elif dialogue.kind == "delete":
         name, args = None, {}
     else:
         name = _choose_block(dialogue, path)
         args = _choose_arguments(dialogue, path, name)
-    edit = _fitting_edit(dialogue, path, name, args)
-    return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
+    return _fitting_edit(dialogue, path, name, args)
 
 
 def _choose_place(dialogue: _Dialogue, paths: Sequence[Path]) -> Path:
@@ -129,7 +169,9 @@ def _choose_place(dialogue: _Dialogue, paths: Sequence[Path]) -> Path:
 
 
 def _choose_block(dialogue: _Dialogue, path: Path) -> str:
-    blocks: Sequence[Block] = options.modules(dialogue.tree, dialogue.kind, path, dialogue.library, dialogue.shape)
+    if path not in dialogue.fitting:
+        dialogue.fitting[path] = options.modules(dialogue.tree, dialogue.kind, path, dialogue.library, dialogue.shape)
+    blocks = dialogue.fitting[path]
     if dialogue.direction:
         blocks = _narrowed(blocks, dialogue.direction.has_block)
     if dialogue.minimal:
