@@ -20,7 +20,7 @@ class BindError(Exception):
 
 def bound_names(block: Block) -> frozenset[str]:
     """Parameters that the place decides, so that a tree never mentions them."""
-    contract = _contract(block)
+    contract = contract_of(block)
     tied = (p.name for p in block.parameters if p.role == "input width")
     return frozenset((*contract.input_width, *tied, *(name for name, _ in contract.sizes)))
 
@@ -31,7 +31,7 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     An absent output width means the incoming width (as nearly as the expansion allows), an absent stride 1, any
     other absent argument its default. Values of module arguments pass through as they are.
     """
-    contract = _contract(block)
+    contract = contract_of(block)
     bound = bound_names(block)
     for name in args:
         if block.parameter(name) is None:
@@ -63,8 +63,10 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
             arguments[name] = _window(block, name, height, breadth)
         else:
             arguments[name] = size_value(kind, height, breadth)
+    if contract.growth is not None:
+        arguments.setdefault(contract.growth[0], _default(block, contract.growth[0]))
     if contract.output_width is not None:
-        _bind_output_width(block, args, arguments, width)
+        arguments[contract.output_width] = _output_width(block, contract.output_width, args, width)
     if contract.stride is not None:
         arguments[contract.stride] = args.get(contract.stride, 1)
     factor = _factor(contract, arguments)
@@ -76,10 +78,10 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
 def output_shape(block: Block, args: Mapping[str, Any], shape: Shape) -> Shape:
     """Outgoing (channels, height, width) at incoming `shape`. Raises BindError."""
     arguments = bind(block, args, shape)
-    contract = _contract(block)
+    contract = contract_of(block)
     if contract.growth is not None:
         name, factor = contract.growth
-        added = arguments.get(name, block.parameter(name).default)
+        added = arguments[name]
         width = _whole(shape[0] + Fraction(factor).limit_denominator(64) * added, f"{block.name}: outgoing width")
     else:
         base = shape[0] if contract.output_width is None else arguments[contract.output_width]
@@ -102,7 +104,7 @@ def open_arguments(block: Block, shape: Shape) -> dict[str, tuple[Any, ...]]:
 
 
 def _offered(block: Block, name: str, role: str, value: Any, shape: Shape) -> bool:
-    if role == "output width" and not shape[0] <= value * _expansion(_contract(block)) * WIDEST_CHANGE <= (
+    if role == "output width" and not shape[0] <= value * _expansion(contract_of(block)) * WIDEST_CHANGE <= (
         shape[0] * WIDEST_CHANGE**2
     ):
         return False
@@ -112,9 +114,9 @@ def _offered(block: Block, name: str, role: str, value: Any, shape: Shape) -> bo
         return False
 
 
-def _bind_output_width(block: Block, args: Mapping[str, Any], arguments: dict[str, Any], width: int) -> None:
-    contract = _contract(block)
-    name, multiple = contract.output_width, contract.output_multiple
+def _output_width(block: Block, name: str, args: Mapping[str, Any], width: int) -> int:
+    contract = contract_of(block)
+    multiple = contract.output_multiple
     value = args.get(name)
     if value is None:
         value = max(multiple, round(width / _expansion(contract) / multiple) * multiple)
@@ -124,12 +126,17 @@ def _bind_output_width(block: Block, args: Mapping[str, Any], arguments: dict[st
         heads = args.get(parameter.name, parameter.default) if parameter.role == "heads" else None
         if isinstance(heads, int) and heads > 0 and value % heads:
             raise BindError(f"{block.name}: {parameter.name} {heads} does not divide {name} {value}")
-    arguments[name] = value
+    return value
+
+
+def _default(block: Block, name: str) -> Any:
+    parameter = block.parameter(name)
+    return None if parameter is None else parameter.default
 
 
 def _width_multiple(block: Block, args: Mapping[str, Any]) -> int:
     """What the incoming width must divide by: measured with default heads, so it scales with other heads."""
-    multiple = _contract(block).width_multiple
+    multiple = contract_of(block).width_multiple
     for parameter in block.parameters:
         value = args.get(parameter.name, parameter.default)
         if parameter.role != "heads" or not isinstance(value, int) or value < 1:
@@ -174,7 +181,8 @@ def _whole(value: Fraction, what: str) -> int:
     return int(value)
 
 
-def _contract(block: Block) -> Contract:
+def contract_of(block: Block) -> Contract:
+    """The contract of a block. Raises BindError where it has none."""
     if block.contract is None:
         raise BindError(f"{block.name} has no contract: it executes but cannot be placed")
     return block.contract

@@ -8,7 +8,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from jnas.library.binding import BindError, bind, output_shape
+from jnas.library.binding import BindError, bind, contract_of, output_shape
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Output, Start
@@ -65,7 +65,7 @@ def _draft(experiment: Experiment, start: Start, name: str) -> Block:
         widths = replace(widths, tied=widths.tied - {growth[0]}, output=None)
         expansion = Fraction(1)
         if growth[0] in guess:
-            guess = guess | {growth[0]: Constant(GROWTHS[1])}
+            guess = {**guess, growth[0]: Constant(GROWTHS[1])}
             base = _succeed(experiment.guess(guess, start.place), "with little growth")
     reduction = _whole_ratio(start.place.shape[1], base.shape[1])
     shares = {n: s.ratio for n, s in guess.items() if isinstance(s, Share) and n != widths.output}
@@ -114,7 +114,7 @@ def _find_widths(experiment: Experiment, guess: dict[str, Any], place: Place) ->
     for name, symbol in guess.items():
         if not isinstance(symbol, Share):
             continue
-        fixed = guess | {name: Constant(max(1, int(symbol.ratio * place.shape[0])))}
+        fixed = {**guess, name: Constant(max(1, int(symbol.ratio * place.shape[0])))}
         outcome = experiment.guess(fixed, other)
         if not isinstance(outcome, Output):
             tied.add(name)
@@ -145,8 +145,8 @@ def _optional_output(experiment: Experiment, guess: dict[str, Any], place: Place
         default = default_value(argument)
         if default is not None and (isinstance(default, bool) or not isinstance(default, int)):
             continue
-        wider = experiment.guess(guess | {argument.name: Constant(2 * place.shape[0])}, place)
-        same = experiment.guess(guess | {argument.name: Share(Fraction(1))}, place)
+        wider = experiment.guess({**guess, argument.name: Constant(2 * place.shape[0])}, place)
+        same = experiment.guess({**guess, argument.name: Share(Fraction(1))}, place)
         if isinstance(wider, Output) and isinstance(same, Output) and wider.shape[0] == 2 * same.shape[0]:
             guess[argument.name] = Share(Fraction(1))
             return [argument.name]
@@ -158,12 +158,12 @@ def _find_stride(experiment: Experiment, guess: dict[str, Any], place: Place) ->
     for argument in experiment.arguments:
         if role_of(argument) != "stride":
             continue
-        one = experiment.guess(guess | {argument.name: Constant(1)}, place)
-        two = experiment.guess(guess | {argument.name: Constant(2)}, place)
+        one = experiment.guess({**guess, argument.name: Constant(1)}, place)
+        two = experiment.guess({**guess, argument.name: Constant(2)}, place)
         if not isinstance(one, Output) or not isinstance(two, Output):
             continue
         if one.shape[1] == 2 * two.shape[1] and one.shape[0] == two.shape[0]:
-            return argument.name, guess | {argument.name: Constant(1)}
+            return argument.name, {**guess, argument.name: Constant(1)}
     return None, guess
 
 
@@ -176,7 +176,7 @@ def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place
     else:
         ratios = set()
         for value in (48, 64, 128):
-            outcome = experiment.guess(guess | {widths.output: Constant(value)}, place)
+            outcome = experiment.guess({**guess, widths.output: Constant(value)}, place)
             if isinstance(outcome, Output):
                 ratios.add(Fraction(outcome.shape[0], value))
     return ratios.pop() if len(ratios) == 1 else None
@@ -191,7 +191,7 @@ def _find_growth(experiment: Experiment, guess: Guess, place: Place) -> tuple[st
         added = set()
         for where in (place, other):
             for growth in GROWTHS:
-                outcome = experiment.guess(guess | {argument.name: Constant(growth)}, where)
+                outcome = experiment.guess({**guess, argument.name: Constant(growth)}, where)
                 added.add(Fraction(outcome.shape[0] - where.shape[0], growth) if isinstance(outcome, Output) else None)
         factor = added.pop()
         if not added and factor is not None and factor > 0:
@@ -215,7 +215,7 @@ def fits(experiment: Experiment, block: Block, args: Mapping[str, Any], place: P
         values, expected = bind(block, args, place.shape), output_shape(block, args, place.shape)
     except BindError:
         return False
-    contract = block.contract
+    contract = contract_of(block)
     outcome = experiment.run(values, place, contract.output_layout)
     return isinstance(outcome, Output) and outcome.shape == expected
 
@@ -238,26 +238,21 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
     if least is None:
         raise NotPlaceable("executes at single widths only")
     block = _with(block, minimum_width=1 if least == multiple else least)
-    output = block.contract.output_width
+    output = contract_of(block).output_width
     if output is None:
         return block
     multiple = _least_multiple(lambda w: fits(experiment, block, {output: w}, place), WIDTH_TESTS)
     if multiple is None:
-        return _with_output_tied(experiment, block, place)
+        return _with_output_tied(experiment, block, output, place)
     return _with(block, output_multiple=multiple)
 
 
-def _with_output_tied(experiment: Experiment, block: Block, place: Place) -> Block:
+def _with_output_tied(experiment: Experiment, block: Block, output: str, place: Place) -> Block:
     """The block for incoming widths only, as where another outgoing width also changes the size."""
-    contract = block.contract
-    share = 1 / Fraction(contract.expansion)
-    parameter = replace(block.parameter(contract.output_width), role="input width")
-    tied = _with(
-        with_parameter(block, parameter),
-        output_width=None,
-        expansion=1,
-        width_ratios=(*contract.width_ratios, (parameter.name, float(share))),
-    )
+    contract = contract_of(block)
+    parameters = tuple(replace(p, role="input width") if p.name == output else p for p in block.parameters)
+    ratios = (*contract.width_ratios, (output, float(1 / Fraction(contract.expansion))))
+    tied = _with(replace(block, parameters=parameters), output_width=None, expansion=1, width_ratios=ratios)
     if not fits(experiment, tied, {}, place):
         raise NotPlaceable("outgoing width follows no rule that was tried")
     return tied
@@ -282,12 +277,12 @@ def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
     if multiple is None:
         raise NotPlaceable("no divisibility of height and width explains where it executes")
     block = _with(block, size_multiple=multiple)
-    stride = block.contract.stride
-    if stride is not None and not block.contract.exact:
+    stride = contract_of(block).stride
+    if stride is not None and not contract_of(block).exact:
         odd = at(15 * multiple)
         if not fits(experiment, block, {stride: 2}, odd):
             block = _with(block, exact=True)
-    unit = multiple * (block.contract.reduction if block.contract.exact else 1)
+    unit = multiple * (contract_of(block).reduction if contract_of(block).exact else 1)
     least = next((s for s in (1, 2, 4, 7, 8, 14) if s % unit == 0 and fits(experiment, block, {}, at(s))), None)
     block = _with(block, minimum_size=least or place.shape[1])
     if not fits(experiment, block, {}, at(3 * place.shape[1])):
@@ -304,13 +299,13 @@ def _size_multiple(experiment: Experiment, block: Block, at: Callable[..., Place
 def _bind_window(experiment: Experiment, block: Block, at: Callable[..., Place]) -> Block | None:
     """The block with its window bound to the largest that tiles the input, if it executes with at least two windows."""
     for parameter in block.parameters:
-        if parameter.role != "size" or any(parameter.name == name for name, _ in block.contract.sizes):
+        if parameter.role != "size" or any(parameter.name == name for name, _ in contract_of(block).sizes):
             continue
         pair = isinstance(parameter.default, tuple)
         domain = tuple((w, w) if pair else w for w in WINDOWS)
         candidate = _with(
             with_parameter(block, replace(parameter, domain=domain)),
-            sizes=(*block.contract.sizes, (parameter.name, "window")),
+            sizes=(*contract_of(block).sizes, (parameter.name, "window")),
         )
         working = tuple(v for v, w in zip(domain, WINDOWS, strict=True) if fits(experiment, candidate, {}, at(3 * w)))
         if len(working) < 2:
@@ -333,7 +328,7 @@ def _confirm_modes(experiment: Experiment, block: Block, start: Start) -> None:
 
 
 def _why(experiment: Experiment, block: Block, place: Place) -> str:
-    return str(experiment.run(bind(block, {}, place.shape), place, block.contract.output_layout))
+    return str(experiment.run(bind(block, {}, place.shape), place, contract_of(block).output_layout))
 
 
 def _least_multiple(holds: Callable[[int], bool], tests: tuple[tuple[int, int], ...]) -> int | None:
@@ -347,7 +342,7 @@ def _succeed(outcome: Any, where: str) -> Output:
 
 
 def _with(block: Block, **changes: Any) -> Block:
-    return replace(block, contract=replace(block.contract, **changes))
+    return replace(block, contract=replace(contract_of(block), **changes))
 
 
 def with_parameter(block: Block, parameter: Parameter) -> Block:

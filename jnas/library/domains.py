@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from jnas.library.binding import contract_of
 from jnas.library.block import Block, Parameter
 from jnas.library.contracts import fits, with_parameter
 from jnas.library.declarations import WIDTHS
@@ -29,7 +30,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 def with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
     """Each parameter with the values that execute in this contract; what stands alone is no decision."""
     limit = experiment.traces + DOMAIN_TRACES
-    bound = {name for name, _ in block.contract.sizes}
+    bound = {name for name, _ in contract_of(block).sizes}
     for parameter in block.parameters:
         role = parameter.role
         if parameter.name in bound or role == "input width":
@@ -55,10 +56,10 @@ def _range_of_widths(experiment: Experiment, block: Block, parameter: Parameter,
     def executes(width: int) -> bool:
         return fits(experiment, block, {parameter.name: width}, place)
 
-    widths = [width for width in WIDTHS if width % block.contract.output_multiple == 0]
-    least = next((width for width in widths if executes(width)), None)
-    greatest = next((width for width in reversed(widths) if executes(width)), None)
-    return () if least is None else tuple(width for width in widths if least <= width <= greatest)
+    widths = [width for width in WIDTHS if width % contract_of(block).output_multiple == 0]
+    least = next((width for width in widths if executes(width)), 0)
+    greatest = next((width for width in reversed(widths) if executes(width)), 0)
+    return tuple(width for width in widths if 0 < least <= width <= greatest)
 
 
 def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:

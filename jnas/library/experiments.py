@@ -33,13 +33,12 @@ class Experiment:
 
     cls: type
     arguments: tuple[Argument, ...]
-    outcomes: dict[Any, tuple[int, ...] | Failure] = field(default_factory=dict)
+    outcomes: dict[str, tuple[int, ...] | Failure] = field(default_factory=dict)
     traces: int = 0
 
     def run(self, values: Mapping[str, Any], place: Place, layout: str | None = None) -> Output | Failure:
         """The output of the class with constructor `values` at `place`, read in `layout`."""
-        key = (tuple(sorted(values.items(), key=lambda item: item[0])), place)
-        key = repr(key)
+        key = repr((sorted(values.items(), key=lambda item: item[0]), place))
         if key not in self.outcomes:
             self.traces += 1
             resolved = {name: runtime_class(value) for name, value in values.items()}
@@ -96,10 +95,10 @@ def _ordered_guesses(arguments: tuple[Argument, ...]) -> Iterator[Guess]:
     choices = {a.name: guesses(a) for a in arguments if a.required}
     optional = {a.name: symbol for a in arguments if not a.required and (symbol := optional_guess(a)) is not None}
     bound = any(role_of(a) == "input width" for a in arguments if a.required)
-    widths = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Share)}
-    sizes = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Extent)}
+    widths: Guess = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Share)}
+    places: Guess = {name: symbol for name, symbol in optional.items() if isinstance(symbol, (Share, Extent))}
     additions: list[Guess] = [{}, optional] if bound else [optional, {}]
-    additions += [widths | sizes, widths]
+    additions += [places, widths]
     additions = [a for i, a in enumerate(additions) if a not in additions[:i]]
     for guess in _changed(choices):
         for addition in additions:

@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 
+from jnas.library.binding import contract_of
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.contracts import NotPlaceable, find_contract
 from jnas.library.domains import with_domains
@@ -54,7 +55,7 @@ def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
     trace = observe(cls, values, start.place)
     try:
         block = with_domains(experiment, find_contract(experiment, start, name), start)
-        contract = block.contract
+        contract = contract_of(block)
         if not trace.operations and contract.output_width is None and contract.stride is None:
             raise NotPlaceable("returns its input as it is")
     except NotPlaceable as reason:
@@ -72,7 +73,7 @@ def _bare(name: str, arguments: Sequence[Argument]) -> Block:
 def _inherited_arguments(cls: type) -> list[Argument]:
     """Arguments of a constructor that mining did not see, for it is the runtime's own."""
     arguments = []
-    for p in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+    for p in list(inspect.signature(cls.__init__).parameters.values())[1:]:  # type: ignore[misc]
         if p.kind != p.POSITIONAL_OR_KEYWORD:
             continue
         required, is_class = p.default is p.empty, isinstance(p.default, type)

@@ -90,6 +90,8 @@ class _Worker:
             env=environment,
             start_new_session=True,
         )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._jobs, self._answers = self._process.stdin, self._process.stdout
         self.alive = True
         self._started = False
 
@@ -97,8 +99,8 @@ class _Worker:
         limit = time_limit if self._started else time_limit + 30  # the first answer waits for the imports
         self._started = True
         try:
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
-            self._process.stdin.flush()
+            self._jobs.write(json.dumps(job).encode() + b"\n")
+            self._jobs.flush()
         except BrokenPipeError:
             self.kill()
             return _failed(job, "crashed", "the worker ended")
@@ -113,7 +115,7 @@ class _Worker:
 
     def _read_line(self, limit: float) -> bytes | None:
         """A line, less than a line when the process ended, None when the time was up."""
-        descriptor = self._process.stdout.fileno()
+        descriptor = self._answers.fileno()
         received = b""
         while not received.endswith(b"\n"):
             ready, _, _ = select.select([descriptor], [], [], limit)
@@ -130,8 +132,8 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._jobs.close()
+        self._answers.close()
 
 
 def _failed(job: Mapping[str, Any], status: str, reason: str) -> dict[str, Any]:
