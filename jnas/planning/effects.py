@@ -38,7 +38,7 @@ SIZES = tuple(int(np.prod([SHAPE[axis] for axis in axes])) for axes in GROUPS.va
 WINDOW = 256  # candidates that still count: the parents change, and old outcomes tell little of new ones
 HALF_LIFE = 64.0  # in candidates, of the weight of an outcome
 LARGEST = 4.0  # typical improvements; a larger one counts as this much
-STEPS, SAMPLES, LEARNING_RATE, DRAWS = 200, 2, 0.05, 64
+STEPS, SAMPLES, LEARNING_RATE, DRAWS = 200, 2, 0.1, 128
 
 Floats = NDArray[np.float64]
 
@@ -102,13 +102,13 @@ def model(counts: Any, totals: Any, squares: Any) -> None:
     import jax
     import jax.numpy as jnp
     import numpyro
-    from numpyro.distributions import HalfNormal, Normal
+    from numpyro.distributions import HalfNormal, LogNormal, Normal
 
     outcomes, binary = len(OUTCOMES), len(BINARY)
     intercepts = numpyro.sample("intercepts", Normal(jnp.zeros(outcomes), 1.5).to_event(1))
     spreads = numpyro.sample("spreads", HalfNormal(jnp.full((outcomes, len(GROUPS)), 0.5)).to_event(2))
     effects = numpyro.sample("effects", Normal(jnp.zeros((outcomes, sum(SIZES))), 1.0).to_event(2))
-    noise = numpyro.sample("noise", HalfNormal(jnp.ones(outcomes - binary)).to_event(1))
+    noise = numpyro.sample("noise", LogNormal(jnp.full(outcomes - binary, -0.5), 0.5).to_event(1))
     values = intercepts[:, None, None, None, None]
     parts = jnp.split(effects, np.cumsum(SIZES)[:-1], axis=1)
     for i, (part, axes) in enumerate(zip(parts, GROUPS.values(), strict=True)):
@@ -184,7 +184,7 @@ def program() -> Callable[..., Any]:
     }
     ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
     size = int(ends[-1])
-    optimizer = optax.adam(LEARNING_RATE)
+    optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, STEPS), b2=0.95)
 
     def sites(flat: Any) -> dict[str, Any]:
         parts = jnp.split(flat, ends[:-1])
@@ -192,7 +192,9 @@ def program() -> Callable[..., Any]:
 
     def spread_out(parameters: Any, normal: Any) -> Any:
         mean, log_scale, below = parameters
-        return mean + normal @ (jnp.tril(below, -1) + jnp.diag(jnp.exp(log_scale))).T
+        # Scaled down, or the first steps of so many entries together would throw the draws far out.
+        mixed = normal + normal @ jnp.tril(below, -1).T / size**0.5
+        return mean + jnp.exp(log_scale) * mixed
 
     @jax.jit
     def run(seed: Any, counts: Any, totals: Any, squares: Any) -> Any:
@@ -210,7 +212,7 @@ def program() -> Callable[..., Any]:
             return (optax.apply_updates(parameters, updates), state), None
 
         fit_key, draw_key = jax.random.split(jax.random.key(seed))
-        parameters = (jnp.zeros(size), jnp.full(size, -1.0), jnp.zeros((size, size)))
+        parameters = (jnp.zeros(size), jnp.full(size, -2.0), jnp.zeros((size, size)))
         carry = (parameters, optimizer.init(parameters))
         (parameters, _), _ = jax.lax.scan(step, carry, jax.random.split(fit_key, STEPS))
         flats = spread_out(parameters, jax.random.normal(draw_key, (DRAWS, size)))
