@@ -35,7 +35,12 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
     for unit in sorted(units, key=lambda unit: (unit.module.file.path, unit.order)):
         by_module.setdefault(unit.module, []).append(unit)
     needs = {module: _needs(module, found, closures) for module, found in by_module.items()}
-    circles = _circles({module: {unit.module for unit, _ in need.values()} for module, need in needs.items()})
+    circles = _circles(
+        {
+            module: {unit.module for unit, _ in needs[module].values()} | set(_module_needs(found, closures).values())
+            for module, found in by_module.items()
+        }
+    )
     return {
         module.file.path: _emit(module, found, needs[module], circles, closures) for module, found in by_module.items()
     }
@@ -64,6 +69,12 @@ def _needs(module: Module, units: list[Unit], closures: Closures) -> dict[str, t
     }
 
 
+def _module_needs(units: list[Unit], closures: Closures) -> dict[str, Module]:
+    """Local name -> module of the sources, for those that the emitted units import as modules."""
+    whole = [unit for unit in units if closures.failure(unit) is None]
+    return {local: module for unit in whole for local, module in closures.rewriter.rewrite(unit).modules.items()}
+
+
 def _emit(
     module: Module,
     units: list[Unit],
@@ -75,11 +86,15 @@ def _emit(
     eager = {needed for unit in units for needed in rewritten[unit].eager}
     top: dict[str, list[str]] = {}
     bottom: dict[str, list[str]] = {}
+    for local, target in sorted(_module_needs(units, closures).items()):
+        package, _, name = target.name.rpartition(".")
+        place = bottom if circles.get(target) == circles[module] else top
+        place.setdefault(_relative(module, package), []).append(name if name == local else f"{name} as {local}")
     for local, (unit, name) in needs.items():
         # Modules that need each other when running only: the import waits until this one is complete.
         late = circles[unit.module] == circles[module] and unit not in eager
         spelled = name if name == local else f"{name} as {local}"
-        (bottom if late else top).setdefault(_relative(module, unit.module), []).append(spelled)
+        (bottom if late else top).setdefault(_relative(module, unit.module.name), []).append(spelled)
     namespaces: dict[str, str] = {}
     texts = []
     for unit in units:
@@ -163,10 +178,10 @@ def _source_imports(grouped: Mapping[str, list[str]], comment: str = "") -> str:
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def _relative(importer: Module, target: Module) -> str:
-    """The relative spelling of `target` in `importer`."""
+def _relative(importer: Module, target: str) -> str:
+    """The relative spelling of the module `target` in `importer`; the root of all is the empty name."""
     here = importer.package.split(".") if importer.package else []
-    there = target.name.split(".")
+    there = target.split(".") if target else []
     shared = 0
     while shared < min(len(here), len(there)) and here[shared] == there[shared]:
         shared += 1

@@ -70,6 +70,20 @@ PAIRS = {
         "y = x.add_(1)\nreturn x + y",
         "y = (x := ops.add_(x, 1))\nreturn x + y",
     ),
+    "in-place methods in a row": ("x.mul_(2).add_(1)\nreturn x", "x = ops.add_(ops.mul_(x, 2), 1)\nreturn x"),
+    "in-place methods in a row, read again": (
+        "y = x.mul_(2).add_(1)\nreturn x + y",
+        "y = (x := ops.add_(ops.mul_(x, 2), 1))\nreturn x + y",
+    ),
+    "write into one of two names": (
+        "y = x[0]\ny += 1\nreturn x",
+        "y = x[0]\nrefuse_alias(y, 'block.py:8: y is written while x may be the same tensor and is read later')\n"
+        "y += 1\nreturn x",
+    ),
+    "write after the other name is gone": (
+        "for i in range(3):\n    y = x[i]\n    y = y * 2\n    y += 1\nreturn x + y",
+        "for i in range(3):\n    y = x[i]\n    y = y * 2\n    y += 1\nreturn x + y",
+    ),
     "in-place method not read again": ("y = x.add_(1)\nreturn y", "y = ops.add_(x, 1)\nreturn y"),
     "in-place function as a statement": (
         "F.relu(x, inplace=True)\nreturn x",
@@ -130,6 +144,7 @@ REFUSED = {
     "third-party symbol": ("import mmcv\nreturn mmcv.ops.nms(x)", "R02", "mmcv.ops.nms"),
     "gradient by hand": ("return torch.autograd.grad(x, x)", "R03", "torch.autograd.grad"),
     "size that depends on data": ("return torch.nonzero(x)", "R04", "torch.nonzero"),
+    "write beside a read": ("return x + x.mul_(2)", "R05", "x"),
     "write into a view": ("x.view(-1).fill_(0)\nreturn x", "R05", "torch.Tensor.fill_"),
     "random of NumPy": ("import numpy as np\nreturn x * np.random.rand()", "R06", "numpy.random.rand"),
     "unsupported function": ("return torch.lobpcg(x)", "R10", "torch.lobpcg"),
@@ -197,6 +212,42 @@ def test_what_nothing_calls_is_dropped(translated):
     )
     text = translation.modules["block.py"]
     assert "def used" in text and "unused" not in text
+
+
+def test_an_in_place_activation_changes_what_is_read_afterwards(translated):
+    text = translated(
+        """
+        class Block(nn.Module):
+            def __init__(self, act_layer=nn.ReLU):
+                super().__init__()
+                self.relu = nn.ReLU(inplace=True)
+                self.act = act_layer(inplace=True)
+                self.branch = nn.Sequential(nn.ReLU(True), nn.Conv2d(8, 8, 1))
+
+            def forward(self, x):
+                y = self.relu(x)
+                z = self.act(y)
+                return x + y + z
+
+            def plain(self, x):
+                x = self.relu(x)
+                x = self.act(x)
+                return self.branch(x)
+
+            def both(self, x):
+                y = self.branch(x)
+                self.relu(y)
+                return x + y
+
+            def __call__(self, x):
+                return self.plain(x) + self.both(x)
+        """
+    ).modules["block.py"]
+    assert "y = (x := self.relu(x))" in text
+    assert "z = unless_in_place(self.act, 'block.py:15: self.act may write into y, which is read later')(y)" in text
+    assert "x = self.relu(x)\n        x = self.act(x)\n        return self.branch(x)" in text
+    assert "y = unless_in_place(self.branch," in text
+    assert "        y = self.relu(y)\n        return x + y" in text
 
 
 def test_a_local_called_like_a_runtime_module_does_not_hide_it(translated):

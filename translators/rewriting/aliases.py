@@ -41,6 +41,8 @@ class Aliases:
     def _read_later(self, statement: ast.stmt, name: str) -> bool:
         if "." in name:  # an attribute of self outlives the function
             return True
+        if isinstance(statement, ast.Return | ast.Raise):
+            return False
         here = self.times.get(statement)
         if here is None:
             return True
@@ -66,7 +68,7 @@ def analyse(function: FunctionNode) -> Aliases:
     """The aliases of a function's local names and attributes."""
     walker = _Walker()
     walker.block(function.body, ())
-    walker.relate(function)
+    _Flow(function, walker.aliases).block(function.body, {})
     return walker.aliases
 
 
@@ -75,7 +77,6 @@ class _Walker:
         self.aliases = Aliases()
         self.clock = 0
         self.branches = 0
-        self.bindings: list[tuple[ast.stmt, bool, list[tuple[ast.expr, ast.expr]]]] = []
 
     def block(self, statements: list[ast.stmt], depth: tuple[int, ...]) -> None:
         for statement in statements:
@@ -93,7 +94,7 @@ class _Walker:
             case ast.For(target=target, iter=iterable, body=body, orelse=orelse):
                 self.reads(iterable, depth)
                 self.clock += 1
-                self.binds(statement, [(target, iterable)], (*depth, self.fresh()))
+                self.binds([target], (*depth, self.fresh()))
                 first = self.clock
                 self.branch(body, depth)
                 self.aliases.loops.append((first, self.clock))
@@ -124,10 +125,10 @@ class _Walker:
                 for target in targets:
                     if not isinstance(target, ast.Name):
                         self.reads(target, depth)
-                self.binds(statement, [(target, value) for target in targets], depth)
+                self.binds(targets, depth)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 self.reads(value, depth)
-                self.binds(statement, [(target, value)], depth)
+                self.binds([target], depth)
             case _:
                 self.reads(statement, depth)
 
@@ -143,27 +144,72 @@ class _Walker:
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
                 self.aliases.events.append(_Event(self.clock, depth, "read", part.id))
 
-    def binds(self, statement: ast.stmt, pairs: list[tuple[ast.expr, ast.expr]], depth: tuple[int, ...]) -> None:
-        flat = [pair for target, value in pairs for pair in _flatten(target, value)]
-        self.bindings.append((statement, bool(depth), flat))
-        for target, _ in flat:
-            if isinstance(target, ast.Name):
-                self.aliases.events.append(_Event(self.clock, depth, "bind", target.id))
+    def binds(self, targets: list[ast.expr], depth: tuple[int, ...]) -> None:
+        for target in targets:
+            for part in ast.walk(target):
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                    self.aliases.events.append(_Event(self.clock, depth, "bind", part.id))
 
-    def relate(self, function: FunctionNode) -> None:
-        """Fill `at`: two rounds, so that what a loop's end binds is known at its start."""
-        groups: dict[str, dict[str, str]] = {}
-        local = bound_names(function)
-        bound = {id(statement): (conditional, pairs) for statement, conditional, pairs in self.bindings}
-        for _ in range(2 if self.aliases.loops else 1):
-            for statement in self.aliases.times:
-                for name, others in groups.items():
-                    if others:
-                        self.aliases.at.setdefault((statement, name), {}).update(others)
-                conditional, pairs = bound.get(id(statement), (False, []))
-                for target, value in pairs:
-                    if isinstance(target, ast.Name):
-                        _bind(groups, target.id, _roots(value, local), conditional)
+
+# Name -> the names that share its memory, with how.
+_Groups = dict[str, dict[str, str]]
+
+
+class _Flow:
+    """Which names share memory before each statement, along every way through the function."""
+
+    def __init__(self, function: FunctionNode, aliases: Aliases):
+        self.local = bound_names(function)
+        self.aliases = aliases
+
+    def block(self, statements: list[ast.stmt], groups: _Groups) -> _Groups:
+        for statement in statements:
+            for name, others in groups.items():
+                if others:
+                    self.aliases.at.setdefault((statement, name), {}).update(others)
+            groups = self.statement(statement, groups)
+        return groups
+
+    def statement(self, statement: ast.stmt, groups: _Groups) -> _Groups:
+        match statement:
+            case ast.If(body=body, orelse=orelse):
+                return _merged(self.block(body, _copied(groups)), self.block(orelse, groups))
+            case ast.For(target=target, iter=iterable, body=body, orelse=orelse):
+                self.bind([(target, ast.Subscript(iterable, ast.Constant(0), ast.Load()))], groups)
+                return self.block(orelse, self.loop(body, groups))
+            case ast.While(body=body, orelse=orelse):
+                return self.block(orelse, self.loop(body, groups))
+            case ast.With(body=body):
+                return self.block(body, groups)
+            case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
+                after = self.block(orelse, self.block(body, _copied(groups)))
+                for handler in handlers:
+                    after = _merged(after, self.block(handler.body, _copied(groups)))
+                return self.block(finalbody, after)
+            case ast.Assign(targets=targets, value=value):
+                self.bind([(target, value) for target in targets], groups)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self.bind([(target, value)], groups)
+        return groups
+
+    def loop(self, body: list[ast.stmt], groups: _Groups) -> _Groups:
+        once = self.block(body, _copied(groups))
+        return _merged(groups, self.block(body, _merged(_copied(groups), once)))
+
+    def bind(self, pairs: list[tuple[ast.expr, ast.expr]], groups: _Groups) -> None:
+        for target, value in [pair for pair in pairs for pair in _flatten(*pair)]:
+            if isinstance(target, ast.Name):
+                _bind(groups, target.id, _roots(value, self.local))
+
+
+def _copied(groups: _Groups) -> _Groups:
+    return {name: dict(others) for name, others in groups.items()}
+
+
+def _merged(groups: _Groups, more: _Groups) -> _Groups:
+    for name, others in more.items():
+        groups.setdefault(name, {}).update(others)
+    return groups
 
 
 def _flatten(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
@@ -176,21 +222,17 @@ def _flatten(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr
     return [pair for part, whole in zip(target.elts, values, strict=True) for pair in _flatten(part, whole)]
 
 
-def _bind(groups: dict[str, dict[str, str]], name: str, roots: dict[str, str], conditional: bool) -> None:
+def _bind(groups: _Groups, name: str, roots: dict[str, str]) -> None:
     found: dict[str, str] = {}
     for root, how in roots.items():
-        if root == name:
-            found.update(groups.get(name, {}))
-            continue
-        found[root] = how
+        if root != name:
+            found[root] = how
         for other, further in groups.get(root, {}).items():
             if other != name:
                 found.setdefault(other, SAME if how == further == SAME else VIEW)
-    if not conditional and name not in roots:
-        for others in groups.values():
-            others.pop(name, None)
-        groups[name] = {}
-    groups.setdefault(name, {}).update(found)
+    for others in groups.values():
+        others.pop(name, None)
+    groups[name] = found
     for other, how in found.items():
         groups.setdefault(other, {})[name] = how
 

@@ -46,7 +46,8 @@ class Calls(InPlace, State):
             return self.replaced.pop(original_node)
         function = original_node.func
         if not isinstance(function, cst.Attribute) or not self._may_be_tensor(function.value):
-            return self.finish_in_place_function(original_node, updated_node)
+            written = self.finish_in_place_function(original_node, updated_node)
+            return self.finish_in_place_module(original_node, written) if written is updated_node else written
         method = function.attr.value
         if methods.is_unsupported(method) and method not in self.surroundings.own_methods:
             return self.refuse(

@@ -35,6 +35,7 @@ class Resolved:
 
     symbol: Symbol | None
     local: bool = False
+    imported_inside: bool = False  # by an import within a function
 
 
 class Surroundings:
@@ -43,6 +44,7 @@ class Surroundings:
     def __init__(self, index: Index, module: Module, tree_names: set[str], own_methods: frozenset[str]):
         self.index = index
         self.module = module
+        self.stored = tree_names
         self.own_methods = own_methods  # of all classes of the sources
         # A local called F or ops must not hide the runtime module of that name.
         self.aliases = {
@@ -56,7 +58,8 @@ class Surroundings:
             if scope.is_class and in_function:
                 continue
             if first in scope.imports:
-                return Resolved(self.index.qualified(".".join([scope.imports[first], *([rest] if rest else [])])))
+                target = ".".join([scope.imports[first], *([rest] if rest else [])])
+                return Resolved(self.index.qualified(target), imported_inside=True)
             if first in scope.names:
                 return Resolved(None, local=True)
             in_function = in_function or not scope.is_class

@@ -13,6 +13,7 @@ from translators.environment import UNKNOWN
 from translators.rewriting import methods, names
 from translators.rewriting.aliases import SAME, Aliases, analyse
 from translators.rewriting.context import dotted_name
+from translators.rewriting.module_writes import ALWAYS
 from translators.rewriting.state import State
 
 # Functions that run at construction, where tensors are NumPy arrays and a write through a view reaches its base.
@@ -27,6 +28,8 @@ class InPlace(State):
         assert isinstance(node.func, cst.Attribute)
         if methods.is_in_place(node.func.attr.value):
             receiver: cst.BaseExpression = node.func.value
+            if isinstance(receiver, cst.Call):
+                self.chained.add(receiver)
             while isinstance(receiver, cst.Subscript):
                 receiver = receiver.value
             self.stores.add(receiver)
@@ -34,10 +37,12 @@ class InPlace(State):
     def finish_in_place_method(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
         """`call` is `ops.add_(x, ...)`: as an expression it also rebinds x; as a statement `leave_Expr` does."""
         assert isinstance(original.func, cst.Attribute)
-        receiver = _without_data(original.func.value)
+        receiver = _without_data(_innermost(original))
         call = call.with_changes(args=[cst.Arg(_without_data(call.args[0].value)), *call.args[1:]])
+        if original in self.chained:
+            return call
         if isinstance(receiver, cst.Name) and self._is_local(receiver.value) and not self._is_statement(original):
-            return self._rebinding(receiver.value, call)
+            return self._rebinding(receiver.value, call, original)
         if self._is_view(receiver) and not self._at_construction():
             method = original.func.attr.value
             return self.refuse("R05", f".{method}", f"torch.Tensor.{method}", "write into a view of another tensor")
@@ -51,7 +56,31 @@ class InPlace(State):
         target = original.args[0].value
         if not isinstance(target, cst.Name) or not self._is_local(target.value) or self._is_statement(original):
             return call
-        return self._rebinding(target.value, call)
+        return self._rebinding(target.value, call, original)
+
+    def finish_in_place_module(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
+        """`self.act(x)` of an activation that works in place, where x is read afterwards."""
+        name = dotted_name(original.func) or ""
+        how = self.in_place_attributes.get(name.removeprefix(self.receiver + ".")) if self.receiver else None
+        if how is None or len(original.args) != 1 or not isinstance(original.args[0].value, cst.Name):
+            return call
+        target = original.args[0].value.value
+        if not self._is_local(target):
+            return call
+        if how == ALWAYS:
+            return call if self._is_statement(original) else self._rebinding(target, call, original)
+        statement, aliases = self.statements[-1], self._aliases()
+        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        seen = {*aliases.seen_by(statement, target), *([target] if aliases.read_later(statement, target) else [])}
+        beside = self._read_beside(original, target)
+        if not seen - assigned and not beside and not self._is_statement(original):
+            return call
+        message = f"{self._position()}: {name} may write into {target}, which is read later"
+        checked = self._support("unless_in_place", call.func, cst.SimpleString(repr(message)))
+        return call.with_changes(func=checked)
+
+    def _position(self) -> str:
+        return f"{self.module.file.path}:{getattr(self.statements[-1], 'lineno', 0)}"
 
     def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> Any:
         value = original_node.value
@@ -70,6 +99,17 @@ class InPlace(State):
             if isinstance(first, cst.Subscript):
                 return self._set_item(original_node, target, first, updated_node.value)
         return updated_node
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> Any:
+        """What has become several statements stands on several lines."""
+        if len(updated_node.body) <= len(original_node.body):
+            return updated_node
+        lines = [cst.SimpleStatementLine([part.with_changes(semicolon=_NO_SEMICOLON)]) for part in updated_node.body]
+        lines[0] = lines[0].with_changes(leading_lines=updated_node.leading_lines)
+        lines[-1] = lines[-1].with_changes(trailing_whitespace=updated_node.trailing_whitespace)
+        return cst.FlattenSentinel(lines)
 
     def visit_Assign(self, node: cst.Assign) -> bool:
         for target in node.targets:
@@ -163,22 +203,30 @@ class InPlace(State):
 
     def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
         """What checks, before a write into `name`, that no other live name would see it."""
-        seen = self._aliases().seen_by(self.statements[-1], name)
+        seen = {} if self._at_construction() else self._aliases().seen_by(self.statements[-1], name)
         if not seen:
             return []
         others = ", ".join(sorted(seen))
-        line = getattr(self.statements[-1], "lineno", 0)
-        message = (
-            f"{self.module.file.path}:{line}: {name} is written while {others} may be the same tensor and is read later"
-        )
+        message = f"{self._position()}: {name} is written while {others} may be the same tensor and is read later"
         return [cst.Expr(self._support("refuse_alias", cst.Name(name), cst.SimpleString(repr(message))))]
 
-    def _rebinding(self, name: str, call: cst.Call) -> cst.BaseExpression:
+    def _read_beside(self, call: cst.Call, name: str) -> bool:
+        """Whether the statement also reads `name`, or another name of the same tensor, outside of `call`."""
+        statement = self.statements[-1]
+        if isinstance(statement, ast.If | ast.For | ast.While | ast.With):
+            return False
+        names_of_it = {name, *self._aliases().at.get((statement, name), {})}
+        inside = ast.parse(cst.Module([]).code_for_node(call.with_changes(lpar=[], rpar=[])))
+        return _reads(statement, names_of_it) > _reads(inside, names_of_it)
+
+    def _rebinding(self, name: str, call: cst.Call, original: cst.Call) -> cst.BaseExpression:
         """`(x := ops.add_(x, y))`, unless x is not read again; other names of the same tensor are rebound too."""
         statement = self.statements[-1]
         aliases = self._aliases()
         seen = aliases.seen_by(statement, name)
         assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        if self._read_beside(original, name):
+            return self.refuse("R05", name, name, f"{name} is written and read in one statement")
         if any(how != SAME for other, how in seen.items() if other not in assigned):
             return self.refuse("R05", name, name, f"{name} is written while {', '.join(sorted(seen))} is read later")
         expression: cst.BaseExpression = call
@@ -230,7 +278,10 @@ class InPlace(State):
         if name.startswith("torch."):
             return call.args[0].value if call.args and _writes(name, call) else None
         if isinstance(function, cst.Attribute) and methods.is_in_place(function.attr.value):
-            return function.value
+            return _innermost(call)
+        attribute = (dotted_name(function) or "").removeprefix(self.receiver + ".") if self.receiver else ""
+        if self.in_place_attributes.get(attribute) == ALWAYS and len(call.args) == 1:
+            return call.args[0].value
         return None
 
     def visit_Expr(self, node: cst.Expr) -> bool:
@@ -252,6 +303,8 @@ class InPlace(State):
         return isinstance(value, ast.Call) and "getLogger" in ast.unparse(value.func)
 
 
+_NO_SEMICOLON = cst.MaybeSentinel.DEFAULT
+
 _BINARY: dict[type, type] = {
     cst.AddAssign: cst.Add,
     cst.SubtractAssign: cst.Subtract,
@@ -267,6 +320,21 @@ _BINARY: dict[type, type] = {
     cst.LeftShiftAssign: cst.LeftShift,
     cst.RightShiftAssign: cst.RightShift,
 }
+
+
+def _innermost(call: cst.Call) -> cst.BaseExpression:
+    """x of `x.mul_(a).add_(b)`."""
+    receiver: cst.BaseExpression = call
+    while isinstance(receiver, cst.Call) and isinstance(receiver.func, cst.Attribute):
+        if not methods.is_in_place(receiver.func.attr.value):
+            break
+        receiver = receiver.func.value
+    return receiver
+
+
+def _reads(node: ast.AST, names_of_it: set[str]) -> int:
+    loads = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
+    return sum(part.id in names_of_it for part in loads)
 
 
 def _writes(function: str, call: cst.Call) -> bool:

@@ -52,7 +52,7 @@ class References(State):
         resolved = self.meaning(name)
         if resolved.symbol is None:
             return False
-        expression = self.spell(name, resolved.symbol)
+        expression = self.spell(name, resolved.symbol, resolved.imported_inside)
         if expression is not None:
             self.replaced[node] = expression
         elif isinstance(node, cst.Attribute):

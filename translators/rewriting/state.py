@@ -11,6 +11,7 @@ from translators.class_graph import ClassGraph
 from translators.index import Module, Symbol, Unit
 from translators.rewriting import names
 from translators.rewriting.context import Resolved, Scope, Surroundings
+from translators.rewriting.module_writes import in_place_attributes
 from translators.rewriting.refusals import call_text, refusal
 from translators.rewriting.unit import Call, Facts, Rewritten
 
@@ -36,8 +37,17 @@ class State(cst.CSTTransformer):
         self.built: dict[cst.CSTNode, cst.CSTNode] = {}  # definitions, whose parts are visited one by one
         self.flattened: dict[cst.CSTNode, list[cst.BaseStatement]] = {}
         self.called: set[cst.CSTNode] = set()  # expressions that are called
+        self.chained: set[cst.CSTNode] = set()  # calls whose result is written by a further in-place method
         self.stores: set[cst.CSTNode] = set()  # expressions that are assigned to
+        self.in_place_attributes = self._find_in_place_attributes()
         self._expression: cst.BaseExpression | None = None  # that of the expression statement being visited
+
+    def _find_in_place_attributes(self) -> dict[str, str]:
+        cls = self.classes.classes.get(self.unit)
+        if cls is None:
+            return {}
+        methods = [method for owner in self.classes.lineage(cls) for method in owner.methods.values()]
+        return in_place_attributes(methods, self.foreign)
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         statement = self.pairs.get(node)
@@ -103,7 +113,7 @@ class State(cst.CSTTransformer):
         found = refusal(self.module, self.statements[-1], code, spelling, name, message)
         self.result.failure = self.result.failure or found
 
-    def spell(self, dotted: str, symbol: Symbol) -> cst.BaseExpression | None:
+    def spell(self, dotted: str, symbol: Symbol, imported_inside: bool) -> cst.BaseExpression | None:
         """How a resolved dotted name is written in emitted code; None to leave it as it is."""
         match symbol.kind:
             case "builtin":
@@ -111,14 +121,14 @@ class State(cst.CSTTransformer):
                     return None
                 return self.refuse("R15", dotted, symbol.name, f"builtin {symbol.name}")
             case "unit":
-                return self._spell_unit(dotted, symbol)
+                return self._spell_unit(dotted, symbol, imported_inside)
             case "foreign":
                 return self._spell_foreign(dotted, symbol.name)
             case "module":
                 return self.refuse("R14", dotted, symbol.name, f"module {symbol.name} used as a value")
         return self.refuse("R01", dotted, dotted, f"{dotted} is defined nowhere in the sources")
 
-    def _spell_unit(self, dotted: str, symbol: Symbol) -> cst.BaseExpression | None:
+    def _spell_unit(self, dotted: str, symbol: Symbol, imported_inside: bool) -> cst.BaseExpression | None:
         unit = symbol.units[-1]
         cls = self.classes.classes.get(unit)
         failure = self.classes.failure(cls) if cls is not None and unit is not self.unit else None
@@ -132,8 +142,19 @@ class State(cst.CSTTransformer):
         defined = symbol.name.rpartition(".")[2]
         if symbol.module is self.module and used == [defined]:
             return None
+        if imported_inside and symbol.module is not None and symbol.module is not self.module:
+            # Modules that import each other do so in functions: here by module, which works before either is complete.
+            return _chain(self._import_module(symbol.module), (defined, *symbol.rest))
         local = self._import(used, defined, symbol)
         return None if used == [local] else _chain(local, symbol.rest)
+
+    def _import_module(self, module: Module) -> str:
+        local = module.name.rpartition(".")[2]
+        stored = self.surroundings.stored | set(self.result.imports)
+        while local in stored or self.result.modules.get(local, module) is not module:
+            local += "_"
+        self.result.modules[local] = module
+        return local
 
     def _import(self, used: list[str], defined: str, symbol: Symbol) -> str:
         """A local name for a unit: as the source calls it, unless that means something else at module level."""

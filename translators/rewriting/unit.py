@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from translators.diagnostics import Refusal
-from translators.index import Unit
+from translators.index import Module, Unit
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Facts:
 
 @dataclass
 class Rewritten:
-    """A unit on the runtime. `imports` maps local names to (unit, its name); `namespaces` maps local names to modules.
+    """A unit on the runtime. `imports` maps local names to (unit, its name), `modules` to modules of the sources, and
+    `namespaces` to foreign modules or names.
 
     `failure` says why the unit cannot be emitted. `eager` holds the units needed when the module is executed.
     """
@@ -35,6 +36,7 @@ class Rewritten:
     unit: Unit
     text: str = ""
     imports: dict[str, tuple[Unit, str]] = field(default_factory=dict)
+    modules: dict[str, Module] = field(default_factory=dict)
     namespaces: dict[str, str] = field(default_factory=dict)
     references: set[Unit] = field(default_factory=set)
     eager: set[Unit] = field(default_factory=set)

@@ -13,6 +13,7 @@ from flax import nnx
 from translators.diagnostics import Refused
 from translators.runtime.arrays import ARRAYS, value
 from translators.runtime.construction import is_placeholder
+from translators.runtime.nn import Sequential
 
 
 def refuse(code: str, message: str) -> NoReturn:
@@ -39,6 +40,16 @@ def refuse_alias(x: Any, message: str) -> None:
     """Before a write into `x` that another live name would see: fine for NumPy, which shares; R05 for traced arrays."""
     if isinstance(value(x), jax.Array):
         raise Refused("R05", message)
+
+
+def unless_in_place(module: Any, message: str) -> Any:
+    """The module, unless it (or the first of a sequence) writes into what it is given: that raises Refused R05."""
+    first = module
+    while isinstance(first, Sequential) and len(first):
+        first = first[0]
+    if getattr(first, "inplace", False) is True:
+        raise Refused("R05", message)
+    return module
 
 
 def look_up(module: ModuleType, name: str) -> Any:

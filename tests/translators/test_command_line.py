@@ -1,0 +1,67 @@
+"""python -m translators: what it prints, where it writes, how it fails."""
+
+import pytest
+
+from translators.__main__ import main
+
+TEXT = """
+import torch
+from torch import nn
+
+class Good(nn.Module):
+    def forward(self, x):
+        return x.abs()
+
+class Bad(nn.Module):
+    def forward(self, x):
+        return torch.lobpcg(x)
+"""
+
+
+@pytest.fixture
+def folder(tree, tmp_path):
+    tree({"net/__init__.py": "", "net/a.py": TEXT, "net/bad.py": "def f(:\n"})
+    return tmp_path / "source" / "net"
+
+
+def test_translate_writes_files(folder, tmp_path, capsys):
+    assert main(["translate", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.startswith("1 translated, 1 refused")
+    assert "class Good" in (tmp_path / "out" / "net" / "a.py").read_text()
+
+
+def test_translate_prints_one_class(folder, capsys):
+    assert main(["translate", f"{folder}:Good"]) == 0
+    assert "return ops.abs(x)" in capsys.readouterr().out
+
+
+def test_translate_of_a_refused_class_says_why(folder, capsys):
+    assert main(["translate", f"{folder}:Bad"]) == 1
+    shown = capsys.readouterr()
+    assert "net/a.py:11: R10" in shown.err and "return torch.lobpcg(x)\n" in shown.err
+
+
+def test_stats_count_classes_codes_and_skipped_files(folder, capsys):
+    assert main(["stats", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "2 classes" in shown and "translated 1, refused 1" in shown
+    assert "R10 unsupported operation: 1" in shown and "skipped net/bad.py" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stats", "/no/such/folder"], "/no/such/folder"),
+        (["translate", "/no/such.py:Block"], "/no/such.py"),
+        (["verify", "/no/such.json"], "/no/such.json"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(arguments, said, capsys):
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err and shown.err.count("\n") == 1 and not shown.out
+
+
+def test_a_class_that_is_not_there(folder, capsys):
+    assert main(["translate", f"{folder}:Missing"]) == 2
+    assert "Missing: no nn.Module class" in capsys.readouterr().err
