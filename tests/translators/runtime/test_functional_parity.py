@@ -43,23 +43,24 @@ def test_softmax_without_dim_follows_the_legacy_rule(shape, same, normal):
 
 
 CONVOLUTIONS = [
-    dict(inputs=(2, 4, 9), weight=(6, 4, 3), stride=2, padding=1),
-    dict(inputs=(2, 4, 9), weight=(6, 2, 3), groups=2, dilation=2),
-    dict(inputs=(2, 4, 9, 8), weight=(6, 4, 3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
-    dict(inputs=(2, 4, 9, 8), weight=(4, 1, 3, 3), groups=4, padding=1),
-    dict(inputs=(2, 4, 9, 8), weight=(8, 1, 5, 3), groups=4, padding=(2, 1), stride=2),
-    dict(inputs=(2, 4, 9, 8), weight=(4, 1, 3, 3), groups=4, padding=2, dilation=2, stride=(1, 2)),
-    dict(inputs=(1, 4, 17, 16), weight=(4, 1, 9, 9), groups=4, padding=4),
-    dict(inputs=(2, 8, 9, 8), weight=(12, 2, 3, 3), groups=4, padding=1),
-    dict(inputs=(2, 4, 8, 8), weight=(4, 4, 4, 4), padding="same"),
-    dict(inputs=(2, 4, 8, 8), weight=(4, 4, 3, 3), padding="same", dilation=3),
-    dict(inputs=(2, 4, 8, 8), weight=(4, 4, 3, 3), padding="valid"),
-    dict(inputs=(4, 8, 8), weight=(4, 4, 3, 3), padding=1),
-    dict(inputs=(1, 2, 5, 6, 4), weight=(4, 2, 3, 3, 2), padding=(1, 1, 0), stride=(1, 2, 1)),
-    dict(inputs=(1, 4, 5, 6, 4), weight=(4, 1, 3, 3, 2), groups=4),
+    {"inputs": (2, 4, 9), "weight": (6, 4, 3), "stride": 2, "padding": 1},
+    {"inputs": (2, 4, 9), "weight": (6, 2, 3), "groups": 2, "dilation": 2},
+    {"inputs": (2, 4, 9, 8), "weight": (6, 4, 3, 2), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)},
+    {"inputs": (2, 4, 9, 8), "weight": (4, 1, 3, 3), "groups": 4, "padding": 1},
+    {"inputs": (2, 4, 9, 8), "weight": (8, 1, 5, 3), "groups": 4, "padding": (2, 1), "stride": 2},
+    {"inputs": (2, 4, 9, 8), "weight": (4, 1, 3, 3), "groups": 4, "padding": 2, "dilation": 2, "stride": (1, 2)},
+    {"inputs": (1, 4, 17, 16), "weight": (4, 1, 9, 9), "groups": 4, "padding": 4},
+    {"inputs": (2, 8, 9, 8), "weight": (12, 2, 3, 3), "groups": 4, "padding": 1},
+    {"inputs": (2, 4, 8, 8), "weight": (4, 4, 4, 4), "padding": "same"},
+    {"inputs": (2, 4, 8, 8), "weight": (4, 4, 3, 3), "padding": "same", "dilation": 3},
+    {"inputs": (2, 4, 8, 8), "weight": (4, 4, 3, 3), "padding": "valid"},
+    {"inputs": (4, 8, 8), "weight": (4, 4, 3, 3), "padding": 1},
+    {"inputs": (1, 2, 5, 6, 4), "weight": (4, 2, 3, 3, 2), "padding": (1, 1, 0), "stride": (1, 2, 1)},
+    {"inputs": (1, 4, 5, 6, 4), "weight": (4, 1, 3, 3, 2), "groups": 4},
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding=.same")
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 @pytest.mark.parametrize("platform", ["cpu", "gpu"])
 def test_convolution(case, platform, same, normal):
@@ -74,12 +75,12 @@ def test_convolution(case, platform, same, normal):
 
 
 TRANSPOSED = [
-    dict(inputs=(2, 4, 5), weight=(4, 3, 3), stride=2),
-    dict(inputs=(2, 4, 5, 6), weight=(4, 3, 3, 3), stride=2, padding=1, output_padding=1),
-    dict(inputs=(2, 4, 5, 6), weight=(4, 2, 2, 4), stride=(2, 3), groups=2, dilation=(2, 1)),
-    dict(inputs=(2, 4, 5, 6), weight=(4, 1, 4, 4), stride=2, padding=1, groups=4),
-    dict(inputs=(4, 5, 6), weight=(4, 3, 1, 1), padding=0),
-    dict(inputs=(1, 2, 3, 4, 3), weight=(2, 3, 2, 2, 2), stride=2),
+    {"inputs": (2, 4, 5), "weight": (4, 3, 3), "stride": 2},
+    {"inputs": (2, 4, 5, 6), "weight": (4, 3, 3, 3), "stride": 2, "padding": 1, "output_padding": 1},
+    {"inputs": (2, 4, 5, 6), "weight": (4, 2, 2, 4), "stride": (2, 3), "groups": 2, "dilation": (2, 1)},
+    {"inputs": (2, 4, 5, 6), "weight": (4, 1, 4, 4), "stride": 2, "padding": 1, "groups": 4},
+    {"inputs": (4, 5, 6), "weight": (4, 3, 1, 1), "padding": 0},
+    {"inputs": (1, 2, 3, 4, 3), "weight": (2, 3, 2, 2, 2), "stride": 2},
 ]
 
 
@@ -167,7 +168,7 @@ def test_interpolate_over_other_numbers_of_axes(same, normal):
 @pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_grid_sample(mode, padding_mode, align_corners, same, normal):
-    options = dict(mode=mode, padding_mode=padding_mode, align_corners=align_corners)
+    options = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
     same(lambda *a: F.grid_sample(*a, **options), lambda *a: TF.grid_sample(*a, **options), normal(2, 3, 5, 6), 0.9 * normal(2, 4, 7, 2))
     theta = normal(2, 2, 3)
     size = (2, 3, 4, 5)

@@ -53,10 +53,7 @@ LAYERS = [
     (SEQUENCE, "AdaptiveAvgPool1d(4)"),
     (IMAGE, "PReLU(4)"),
     (IMAGE, "PReLU()"),
-    *[(IMAGE, f"{name}()") for name in (
-        "ReLU ReLU6 SELU SiLU Mish Hardswish Hardsigmoid Sigmoid Tanh Softsign Tanhshrink LogSigmoid GELU ELU CELU "
-        "LeakyReLU Hardtanh Softplus Softshrink Hardshrink Softmax2d Identity Flatten"
-    ).split()],
+    *[(IMAGE, f"{name}()") for name in ["ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "Softsign", "Tanhshrink", "LogSigmoid", "GELU", "ELU", "CELU", "LeakyReLU", "Hardtanh", "Softplus", "Softshrink", "Hardshrink", "Softmax2d", "Identity", "Flatten"]],
     (IMAGE, "GELU('tanh')"),
     (IMAGE, "LeakyReLU(0.2)"),
     (IMAGE, "Threshold(0.1, 3.0)"),

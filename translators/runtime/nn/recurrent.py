@@ -99,8 +99,8 @@ class _Recurrent(Module):
             states = self._step(now, states, weight, bias)
             return states, states[0]
 
-        last, outputs = lax.scan(step, states, given, reverse=backwards)
-        return outputs, last
+        scanned: Any = lax.scan(step, states, given, reverse=backwards)
+        return scanned[1], scanned[0]
 
     def forward(self, input: Any, hx: Any = None) -> tuple:
         x = jnp.asarray(input)
