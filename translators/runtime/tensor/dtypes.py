@@ -91,23 +91,28 @@ class device:
         return hash((self.type, self.index))
 
 
-class _AnyArray(type):
-    def __instancecheck__(cls, instance: object) -> builtins.bool:
-        return isinstance(instance, ARRAYS)
-
-
-class Tensor(metaclass=_AnyArray):
-    """`isinstance(x, Tensor)`: NumPy and JAX arrays, parameters and buffers."""
-
-
 class _DTypeTensor(type):
     def __instancecheck__(cls, instance: object) -> builtins.bool:
         return isinstance(instance, ARRAYS) and value(instance).dtype == cls.dtype  # type: ignore[attr-defined]
 
     def __call__(cls, *args: Any) -> Any:
+        """An array of the given sizes, or of the given numbers."""
         if all(isinstance(n, builtins.int) for n in args):
             return np.zeros(args, cls.dtype)  # type: ignore[attr-defined]
+        if len(args) == 1 and isinstance(args[0], Size):
+            return np.zeros(args[0], cls.dtype)  # type: ignore[attr-defined]
         return np.array(value(args[0]), cls.dtype)  # type: ignore[attr-defined]
+
+
+class _AnyArray(_DTypeTensor):
+    def __instancecheck__(cls, instance: object) -> builtins.bool:
+        return isinstance(instance, ARRAYS)
+
+
+class Tensor(metaclass=_AnyArray):
+    """`isinstance(x, Tensor)`: NumPy and JAX arrays, parameters and buffers. `Tensor(2, 3)` is a float array."""
+
+    dtype = float32
 
 
 class FloatTensor(metaclass=_DTypeTensor):
