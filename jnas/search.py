@@ -81,7 +81,7 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
         )
         with pool, _view(configuration, directory, database, quiet) as view:
             phases.enter("mining")
-            library, folders = _mined(configuration, view)
+            library, folders = _mined(configuration, phases, view)
             claim_library(directory, database, library, folders)
             evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes)
             job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
@@ -348,12 +348,17 @@ def _start_tree(name: str, library: Library) -> Node:
         raise UserError(f"start = {name}: not a tree in JSON ({error}); see best.json of any run") from None
 
 
-def _mined(configuration: Configuration, view: LiveView) -> tuple[Library, tuple[Path, ...]]:
+def _mined(configuration: Configuration, phases: Phases, view: LiveView) -> tuple[Library, tuple[Path, ...]]:
     """Our own blocks and those of the sources; no sources, our own alone."""
     if not configuration.sources:
         return open_library(), ()
     view.phase("mining", ", ".join(configuration.sources))
-    report = mine(configuration.sources, progress=lambda stage, done, total: view.detail(f"{stage} {done} of {total}"))
+
+    def progress(stage: str, done: int, total: int) -> None:
+        phases.enter(stage)
+        view.detail(f"{stage} {done} of {total}")
+
+    report = mine(configuration.sources, progress=progress)
     report.require_placeable()
     placeable = sum(source.placeable for source in report.sources)
     view.note(f"{placeable} placeable blocks of {sum(source.classes for source in report.sources)} classes")

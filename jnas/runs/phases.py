@@ -15,7 +15,8 @@ class Phases:
         self._database, self._name, self._since = database, first, time.monotonic()
 
     def enter(self, name: str) -> None:
-        self.divide({self._name: 1.0}, name)
+        if name != self._name:
+            self.divide({self._name: 1.0}, name)
 
     def divide(self, shares: Mapping[str, float], then: str) -> None:
         """End the phase as several, in proportion to `shares`: only afterwards is known what the workers spent."""
