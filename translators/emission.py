@@ -146,7 +146,7 @@ def _plain(text: str) -> str:
 
 
 def _foreign_imports(namespaces: Mapping[str, str]) -> str:
-    """Imports of the standard library, NumPy, einops and the runtime, sorted."""
+    """Imports of the standard library, NumPy and the runtime, sorted."""
     plain: list[str] = []
     grouped: dict[str, list[str]] = {}
     for local, target in sorted(namespaces.items()):
@@ -161,9 +161,9 @@ def _foreign_imports(namespaces: Mapping[str, str]) -> str:
             plain.append(f"import {target}" if target == local else f"import {target} as {local}")
     blocks: list[list[str]] = [[], [], []]
     for line in plain:
-        blocks[1 if line.split()[1] in ("numpy", "einops") else 0].append(line)
+        blocks[1 if line.split()[1] == "numpy" else 0].append(line)
     for module, found in sorted(grouped.items()):
-        rank = 2 if module.startswith("translators") else 1 if module in ("numpy", "einops") else 0
+        rank = 2 if module.startswith("translators") else 1 if module == "numpy" else 0
         blocks[rank].append(f"from {module} import {', '.join(sorted(found))}")
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 

@@ -174,11 +174,9 @@ class Index:
                 if parent is not None and parts[-1] in parent.bindings and parent.bindings[parts[-1]] != dotted:
                     return self.resolve(parent, parts[-1])
                 return Symbol("module", name, module=self.modules[name])
-        if parts[0] == "torch":
-            return Symbol("foreign", names.canonical(dotted))
         if parts[0] in self._places:
             return Symbol("unresolved", dotted)
-        return Symbol("foreign", dotted)
+        return Symbol("foreign", names.canonical(dotted))
 
     def absolute(self, module: Module, target: str) -> str:
         """The module that `import target`, written in `module`, finds: itself, a sibling, or the one that ends so."""

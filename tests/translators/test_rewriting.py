@@ -29,6 +29,10 @@ PAIRS = {
         "return isinstance(self.a, nn.Conv2d)",
     ),
     "tensor class": ("return isinstance(x, torch.Tensor)", "return isinstance(x, ops.Tensor)"),
+    "einops": (
+        "from einops import rearrange\nreturn rearrange(x, 'b c -> c b')",
+        "return einops.rearrange(x, 'b c -> c b')",
+    ),
     "unbound method": ("return torch.Tensor.view(x, 2, -1)", "return ops.view(x, 2, -1)"),
     "scripting query": ("if torch.jit.is_scripting():\n    return x\nreturn -x", "return -x"),
     "else of a query": (

@@ -67,10 +67,9 @@ class Surroundings:
 
 
 def names_stored(module: Module) -> set[str]:
-    """Every name that the module binds anywhere, apart from imports of torch."""
-    found = {
-        name for name, bound in module.bindings.items() if not (isinstance(bound, str) and bound.startswith("torch"))
-    }
+    """Every name that the module binds anywhere, apart from imports of what the runtime stands for."""
+    replaced = tuple(prefix for prefix, _ in names.RUNTIME_MODULES)
+    found = {n for n, bound in module.bindings.items() if not (isinstance(bound, str) and bound.startswith(replaced))}
     for unit in module.units:
         for node in ast.walk(unit.node):
             if isinstance(node, ast.arg):

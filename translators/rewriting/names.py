@@ -18,9 +18,10 @@ RUNTIME_MODULES: tuple[tuple[str, str], ...] = (
     ("torch.nn.init", "init"),
     ("torch.nn", "nn"),
     ("torch", "ops"),
+    ("einops", "einops"),
 )
 # How emitted files spell the runtime modules.
-RUNTIME_ALIASES = {"functional": "F", "init": "init", "nn": "nn", "ops": "ops"}
+RUNTIME_ALIASES = {"functional": "F", "init": "init", "nn": "nn", "ops": "ops", "einops": "einops"}
 
 # Spellings of one and the same thing.
 SAME = {
@@ -33,6 +34,7 @@ SAME = {
     "torch.nn.SyncBatchNorm": "torch.nn.BatchNorm2d",
     "torch.nn.modules.batchnorm.SyncBatchNorm": "torch.nn.BatchNorm2d",
     "torch.autograd.Variable": "torch.tensor",
+    "einops.layers.torch": "torch.nn",
 }
 
 # Queries about the surroundings, answered once: eager, on one process, without CUDA or tracing.
@@ -220,7 +222,6 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "dataclasses": words("dataclass field fields asdict astuple replace is_dataclass MISSING"),
     "enum": None,
     "copy": words("copy deepcopy"),
-    "einops": words("rearrange reduce repeat einsum pack unpack parse_shape"),
     "numbers": None,
     "operator": words("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_"),
     "abc": words("ABC abstractmethod"),
@@ -289,10 +290,7 @@ def spell_torch(name: str) -> Spelling | Unsupported:
             first, *rest = name[len(prefix) + 1 :].split(".")
             if first == "Tensor" and rest and rest[0] in runtime_names("ops"):
                 return Spelling(".".join(["ops", *rest]), "ops")
-            known = first in runtime_names(module) and first not in dict(RUNTIME_ALIASES)
-            if known and module == "ops" and rest and first in {"nn", "jit", "utils"}:
-                known = False
-            if known:
+            if first in runtime_names(module) and first not in RUNTIME_ALIASES:
                 return Spelling(".".join([RUNTIME_ALIASES[module], first, *rest]), module)
             break
         if name == prefix:
@@ -326,4 +324,4 @@ def refusal_code(name: str) -> str:
     for prefix, code in REFUSED_PREFIXES:
         if name == prefix or name.startswith((prefix + ".", prefix + "_")):
             return code
-    return "R10" if name.split(".")[0] in {"torch", "numpy"} else "R02"
+    return "R10" if name.split(".")[0] in {"torch", "numpy", "einops"} else "R02"

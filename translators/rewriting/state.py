@@ -181,7 +181,7 @@ class State(cst.CSTTransformer):
             return cst.parse_expression(names.EXPRESSIONS[name])
         if name in names.ANSWERS:
             return cst.parse_expression(f"(lambda *_: {names.ANSWERS[name]!r})")
-        if name.split(".")[0] == "torch":
+        if name.split(".")[0] in ("torch", "einops"):
             found = names.spell_torch(name)
             if isinstance(found, names.Unsupported):
                 return self.refuse(found.code, dotted, name)

@@ -124,6 +124,15 @@ def _holds_arrays(x: Any) -> bool:
     )
 
 
+# What JAX raises where Python needs the value of a traced array.
+_DATA_DEPENDENT = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
+
 class _ModuleType(ModuleMeta):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         with entering(RUNNING if phase.get() == RUNNING else BUILDING):
@@ -148,7 +157,10 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         if phase.get() == RUNNING:
             return self.forward(*args, **kwargs)
         with entering(RUNNING):
-            return self.forward(*args, **kwargs)
+            try:
+                return self.forward(*args, **kwargs)
+            except _DATA_DEPENDENT as error:
+                raise Refused("R04", str(error).split("\n")[0]) from error
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise Refused("R01", f"{type(self).__name__} has no forward")

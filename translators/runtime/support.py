@@ -70,11 +70,22 @@ def set_item(x: Any, index: Any, new: Any) -> Any:
     if isinstance(array, np.ndarray) and array.flags.writeable and not _traced(new) and not _traced(index):
         array[index] = new
         return x
-    result = jnp.asarray(array).at[index].set(jnp.asarray(new).astype(array.dtype))
+    new = jnp.asarray(new).astype(array.dtype)
+    if getattr(index, "dtype", None) == np.bool_:
+        result = _where(jnp.asarray(array), index, new)
+    else:
+        result = jnp.asarray(array).at[index].set(new)
     if isinstance(x, nnx.Variable):
         x.set_value(result)
         return x
     return result
+
+
+def _where(array: jax.Array, mask: Any, new: jax.Array) -> jax.Array:
+    """`array[mask] = new` for one new value: how many are written depends on data, so several have no fixed shape."""
+    if new.ndim:
+        raise Refused("R04", "several values are written where a mask is true")
+    return jnp.where(mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim)), new, array)
 
 
 def get_item(x: Any, index: Any) -> Any:

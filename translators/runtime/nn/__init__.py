@@ -12,10 +12,14 @@ from translators.runtime.nn import (
     layout,
     normalization,
     pooling,
+    rearrangement,
     recurrent,
 )
 
-_ROOMS = (activation, attention, containers, convolution, layout, normalization, pooling, recurrent)
+_ROOMS = (
+    *(activation, attention, containers, convolution, layout),
+    *(normalization, pooling, rearrangement, recurrent),
+)
 
 __all__ = ["Buffer", "Module", "Parameter", "functional", "init", *(name for room in _ROOMS for name in room.__all__)]
 
