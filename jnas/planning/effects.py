@@ -35,10 +35,10 @@ UNKNOWN = (len(PLACES) - 1, 0)
 GROUPS = {"kind": (0,), "way": (1,), "kind and way": (0, 1), "family": (2,), "depth": (3,)}
 SIZES = tuple(int(np.prod([SHAPE[axis] for axis in axes])) for axes in GROUPS.values())
 
-WINDOW = 256  # candidates that still count: the parents change, and old outcomes tell little of new ones
-HALF_LIFE = 64.0  # in candidates, of the weight of an outcome
+WINDOW = 128  # candidates that still count: the parents change, and old outcomes tell little of new ones
+HALF_LIFE = 40.0  # in candidates, of the weight of an outcome
 LARGEST = 4.0  # typical improvements; a larger one counts as this much
-STEPS, SAMPLES, LEARNING_RATE, DRAWS = 200, 2, 0.1, 128
+STEPS, SAMPLES, LEARNING_RATE, DRAWS = 150, 2, 0.1, 100
 
 Floats = NDArray[np.float64]
 

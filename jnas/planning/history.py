@@ -63,8 +63,15 @@ def candidate(history: Sequence[Record], number: int) -> Record:
 
 def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
     """The `count` candidates of highest score, best first; the earlier of two equals."""
-    scored = [(-record.score, record.number, record) for record in history if record.score is not None]
-    return tuple(record for _, _, record in heapq.nsmallest(count, scored, key=lambda entry: entry[:2]))
+    heap: list[tuple[float, int, Record]] = []
+    floor = float("-inf")
+    for record in history:
+        score = record.score
+        if score is None or score <= floor:  # most of a long history ends here
+            continue
+        (heapq.heappush if len(heap) < count else heapq.heapreplace)(heap, (score, -record.number, record))
+        floor = heap[0][0] if len(heap) == count else floor
+    return tuple(record for *_, record in sorted(heap, key=lambda entry: entry[:2], reverse=True))
 
 
 def last_improving(history: Sequence[Record]) -> Record | None:

@@ -19,13 +19,15 @@ WAYS = ("trust", "reverse", "minimal")
 
 @dataclass(frozen=True)
 class Settings:
-    """`top_k`: how many of the best may be parents. `epsilon`: chance that a level is drawn uniformly.
+    """`top_k`: how many of the best may be parents. `epsilon`: chance that a level is drawn uniformly (thompson).
+    `diversity`: weight of a diversity gain of 1 when the search is stuck (hierarchical).
 
     LLMasTool takes top_k = 5 for a budget of 100 candidates and 25 for 500, epsilon = 0.5.
     """
 
     top_k: int = 5
     epsilon: float = 0.5
+    diversity: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jnas.planning.history import Record, best
+from jnas.planning.plan import Settings
 from jnas.planning.regression import Features, Floats, Regression, fit, matrix, normal_scores, numbered
 
 KAPPA = 0.5  # deviations that a doubtful child is given as a bonus
-DIVERSITY = 1.0  # weight of a diversity gain of 1 when the search is stuck
 PATIENCE = 30  # candidates without a new best after which it counts as stuck
 DEEPEST = 3  # depth of a place that stands for all deeper ones
-REMEMBERED = 128  # of the best, and of the latest candidates, so that a long history costs no more than a short one
+REMEMBERED = 96  # of the best, and of the latest candidates, so that a long history costs no more than a short one
 
 
 @dataclass(frozen=True)
@@ -45,36 +45,26 @@ class Preference:
         return scores + np.array([self.promise.get((family, min(deep, DEEPEST)), 0.0) for family, deep in where])
 
 
-def prefer(history: Sequence[Record], top_k: int, diversity: float = DIVERSITY) -> Preference | None:
+def prefer(history: Sequence[Record], settings: Settings) -> Preference | None:
     """What the history teaches; None while fewer than two candidates have a score."""
-    known = remembered(history)
-    if len(known) < 2:
+    leaders = best(history, REMEMBERED)
+    if len(leaders) < 2:
         return None
+    latest = [record for record in history[-REMEMBERED:] if record.score is not None]
+    known = sorted({record.number: record for record in (*leaders, *latest)}.values(), key=lambda record: record.number)
     names = numbered([record.features for record in known])
     rows = matrix([record.features for record in known], names)
     targets = normal_scores([record.score for record in known if record.score is not None])
-    weight = diversity * stuck(history)
-    unit = _unit(rows)
+    weight = settings.diversity * stuck(history, leaders[0])
     worth = targets + weight * nearest(rows)
     order = sorted(range(len(known)), key=lambda i: (-worth[i], known[i].number))
-    parents = tuple(known[i].number for i in order[:top_k])
-    return Preference(parents, weight, fit(rows, targets), names, unit)
+    parents = tuple(known[i].number for i in order[: settings.top_k])
+    return Preference(parents, weight, fit(rows, targets), names, _unit(rows))
 
 
-def remembered(history: Sequence[Record]) -> tuple[Record, ...]:
-    """The best and the latest that have a score, in slot order."""
-    latest = [record for record in history[-REMEMBERED:] if record.score is not None]
-    chosen = {record.number: record for record in (*best(history, REMEMBERED), *latest)}
-    return tuple(chosen[number] for number in sorted(chosen))
-
-
-def stuck(history: Sequence[Record]) -> float:
+def stuck(history: Sequence[Record], leader: Record) -> float:
     """0 right after a new best, 1 when PATIENCE candidates have brought none."""
-    leader = best(history, 1)
-    if not leader:
-        return 0.0
-    since = sum(record.number > leader[0].number for record in history[-PATIENCE:])
-    return since / PATIENCE
+    return sum(record.number > leader.number for record in history[-PATIENCE:]) / PATIENCE
 
 
 def gains(rows: Floats, archive: Floats) -> Floats:
