@@ -7,7 +7,7 @@ RUN ?= runs/quickstart
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: search test test-slow lint format benchmarks clean
+.PHONY: search test test-slow test-torch lint format benchmarks clean
 .DELETE_ON_ERROR:
 
 search: $(VENV)/.material
@@ -18,6 +18,15 @@ test: $(VENV)/.test lint
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# Parity with PyTorch, in an environment of its own: everything else runs without torch.
+test-torch:
+	$(MAKE) VENV=$(VENV)-torch $(VENV)-torch/.torch
+	$(VENV)-torch/bin/python -m pytest tests/translators $(ARGS)
+
+$(VENV)/.torch: $(VENV)/.test
+	$(PIP) torch==2.13.0
+	touch $@
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
