@@ -98,16 +98,18 @@ class Original:
     def state(self) -> dict[str, np.ndarray]:
         return {name: tensor.detach().numpy().copy() for name, tensor in self.model.state_dict().items()}
 
-    def run(self, inputs: Sequence[np.ndarray], training: bool) -> tuple:
+    def run(self, inputs: Sequence[np.ndarray], training: bool, precise: bool = False) -> tuple:
         """Outputs, the random cotangents of the floating ones, gradients of the inputs, state after training.
 
-        The state of the model is the same afterwards.
+        `precise` computes in float64. The state of the model is the same afterwards.
         """
         import torch
 
         before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         try:
-            leaves = [torch.tensor(x, requires_grad=True) for x in inputs]
+            kind = torch.float64 if precise else torch.float32
+            self.model.to(kind)
+            leaves = [torch.tensor(x, dtype=kind, requires_grad=True) for x in inputs]
             # Clones: some modules write into their input.
             outputs = _tensors(self.model.train(training)(*(x.clone() for x in leaves)))
             floats = [x for x in outputs if x.is_floating_point()]
@@ -121,7 +123,7 @@ class Original:
             state = self.state() if training else {}
             return [x.detach().numpy() for x in outputs], cotangents, gradients, state
         finally:
-            self.model.load_state_dict(before)
+            self.model.float().load_state_dict(before)
 
     def slopes(
         self, inputs: Sequence[np.ndarray], cotangents: Sequence[np.ndarray], directions: Sequence[Sequence[np.ndarray]]
