@@ -91,7 +91,7 @@ def test_a_wrong_class_is_caught_and_the_first_wrong_submodule_named(folder, mon
         def forward(self, x):
             return x + self.gamma * ops.relu(self.norm(self.conv(x)))
 
-    with pytest.raises(verification._Different, match="output differs by .* first difference in submodule norm"):
+    with pytest.raises(verification._Different, match=r"output differs by .* first difference in submodule norm"):
         verification._compare(_row("Gated", width=4), "small.layers", Wrong, tuple)
 
     class Missing(Wrong):

@@ -1,4 +1,4 @@
-"""What the parity tests share: the same call in PyTorch and here, compared in value and in the gradient of its inputs."""
+"""What the parity tests share: the same call in PyTorch and here, compared in value and in input gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,9 @@ def same():
             sum((x * torch.tensor(w)).sum() for x, w in zip(outputs, weights, strict=True)).backward()
         for i, g in zip(floats, gradients, strict=True):
             theirs_gradient = tensors[i].grad
-            _close([np.asarray(g)], [np.zeros_like(g) if theirs_gradient is None else theirs_gradient.numpy()], tolerance)
+            _close(
+                [np.asarray(g)], [np.zeros_like(g) if theirs_gradient is None else theirs_gradient.numpy()], tolerance
+            )
 
     return check
 

@@ -162,7 +162,9 @@ def test_state_is_copied_both_ways_or_not_at_all():
     wrong = dict(state)
     wrong["9.weight"] = wrong.pop("0.weight")
     wrong["3.bias"] = np.ones(6)
-    with pytest.raises(ValueError, match=r"missing: 0\.weight; unexpected: 9\.weight; wrong shape: 3\.bias \(6,\) for \(5,\)"):
+    with pytest.raises(
+        ValueError, match=r"missing: 0\.weight; unexpected: 9\.weight; wrong shape: 3\.bias \(6,\) for \(5,\)"
+    ):
         load_state_dict(net, wrong)
     assert np.array_equal(state_dict(net)["1.weight"], changed["1.weight"])
 
@@ -170,8 +172,8 @@ def test_state_is_copied_both_ways_or_not_at_all():
 def test_bfloat16_stays_bfloat16():
     net = nn.Sequential(
         nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.GELU(), nn.MaxPool2d(2), nn.Conv2d(4, 8, 1),
-        nn.GroupNorm(2, 8), nn.Hardswish(), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Flatten(2), nn.LayerNorm(64),
-        nn.AvgPool1d(2, 1, 1), nn.Softmax(-1),
+        nn.GroupNorm(2, 8), nn.Hardswish(), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Flatten(2),
+        nn.LayerNorm(64), nn.AvgPool1d(2, 1, 1), nn.Softmax(-1),
     )  # fmt: skip
     graph, state = nnx.split(net.eval())
     half = jax.tree.map(lambda x: x.astype(jnp.bfloat16) if x.dtype == np.float32 else x, state)

@@ -16,13 +16,35 @@ def _grid(**axes):
 
 
 ACTIVATIONS = [
-    ("relu", {}), ("relu6", {}), ("hardtanh", {"min_val": -0.5, "max_val": 0.7}), ("leaky_relu", {"negative_slope": 0.2}),
-    ("elu", {"alpha": 0.7}), ("selu", {}), ("celu", {"alpha": 0.6}), ("gelu", {}), ("gelu", {"approximate": "tanh"}),
-    ("silu", {}), ("mish", {}), ("hardswish", {}), ("hardsigmoid", {}), ("softplus", {"beta": 2.0, "threshold": 1.0}),
-    ("softplus", {}), ("softsign", {}), ("tanhshrink", {}), ("hardshrink", {"lambd": 0.3}), ("softshrink", {"lambd": 0.3}),
-    ("threshold", {"threshold": 0.1, "value": 2.0}), ("glu", {"dim": 1}), ("logsigmoid", {}), ("sigmoid", {}), ("tanh", {}),
-    ("softmax", {"dim": 1}), ("log_softmax", {"dim": -1}), ("softmin", {"dim": 0}), ("rrelu", {}),
-]  # fmt: skip
+    ("relu", {}),
+    ("relu6", {}),
+    ("hardtanh", {"min_val": -0.5, "max_val": 0.7}),
+    ("leaky_relu", {"negative_slope": 0.2}),
+    ("elu", {"alpha": 0.7}),
+    ("selu", {}),
+    ("celu", {"alpha": 0.6}),
+    ("gelu", {}),
+    ("gelu", {"approximate": "tanh"}),
+    ("silu", {}),
+    ("mish", {}),
+    ("hardswish", {}),
+    ("hardsigmoid", {}),
+    ("softplus", {"beta": 2.0, "threshold": 1.0}),
+    ("softplus", {}),
+    ("softsign", {}),
+    ("tanhshrink", {}),
+    ("hardshrink", {"lambd": 0.3}),
+    ("softshrink", {"lambd": 0.3}),
+    ("threshold", {"threshold": 0.1, "value": 2.0}),
+    ("glu", {"dim": 1}),
+    ("logsigmoid", {}),
+    ("sigmoid", {}),
+    ("tanh", {}),
+    ("softmax", {"dim": 1}),
+    ("log_softmax", {"dim": -1}),
+    ("softmin", {"dim": 0}),
+    ("rrelu", {}),
+]
 
 
 @pytest.mark.parametrize(("name", "options"), ACTIVATIONS)
@@ -149,7 +171,12 @@ INTERPOLATIONS = [
     *_grid(mode=["nearest", "nearest-exact", "area"], size=[(5, 7), 12, (14, 18), (3, 20)]),
     *_grid(mode=["nearest", "nearest-exact"], scale_factor=[2, 0.5, 1.7, (0.6, 3.0)]),
     *_grid(mode=["bilinear", "bicubic"], size=[(5, 7), 12, (14, 18), (7, 9)], align_corners=[False, True]),
-    *_grid(mode=["bilinear", "bicubic"], scale_factor=[2, 0.5, 1.7], align_corners=[False], recompute_scale_factor=[None, True]),
+    *_grid(
+        mode=["bilinear", "bicubic"],
+        scale_factor=[2, 0.5, 1.7],
+        align_corners=[False],
+        recompute_scale_factor=[None, True],
+    ),
 ]
 
 
@@ -169,14 +196,21 @@ def test_interpolate_over_other_numbers_of_axes(same, normal):
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_grid_sample(mode, padding_mode, align_corners, same, normal):
     options = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
-    same(lambda *a: F.grid_sample(*a, **options), lambda *a: TF.grid_sample(*a, **options), normal(2, 3, 5, 6), 0.9 * normal(2, 4, 7, 2))
+    same(
+        lambda *a: F.grid_sample(*a, **options),
+        lambda *a: TF.grid_sample(*a, **options),
+        normal(2, 3, 5, 6),
+        0.9 * normal(2, 4, 7, 2),
+    )
     theta = normal(2, 2, 3)
     size = (2, 3, 4, 5)
     same(lambda t: F.affine_grid(t, size, align_corners), lambda t: TF.affine_grid(t, size, align_corners), theta)
 
 
 PADS = [
-    *_grid(pad=[(1, 2), (1, 2, 3, 0), (-1, 2), (0, -2, 1, 1), (0, 0, 0, 0, 1, 2)], mode=["constant"], value=[None, 1.5]),
+    *_grid(
+        pad=[(1, 2), (1, 2, 3, 0), (-1, 2), (0, -2, 1, 1), (0, 0, 0, 0, 1, 2)], mode=["constant"], value=[None, 1.5]
+    ),
     *_grid(pad=[(1, 2), (1, 2, 3, 0)], mode=["reflect", "replicate", "circular"]),
     *_grid(pad=[(2, -1, 0, 1)], mode=["reflect", "replicate"]),
 ]
@@ -201,7 +235,14 @@ def test_normalisations(same, normal):
     far = x + 1000
     for y in (x, far):
         tolerance = 2e-5 if y is x else 2e-2
-        same(lambda x, w, b: F.group_norm(x, 3, w, b), lambda x, w, b: TF.group_norm(x, 3, w, b), y, w, b, tolerance=tolerance)
+        same(
+            lambda x, w, b: F.group_norm(x, 3, w, b),
+            lambda x, w, b: TF.group_norm(x, 3, w, b),
+            y,
+            w,
+            b,
+            tolerance=tolerance,
+        )
         same(lambda x: F.layer_norm(x, (5, 4)), lambda x: TF.layer_norm(x, (5, 4)), y, tolerance=tolerance)
         same(lambda x: F.instance_norm(x), lambda x: TF.instance_norm(x), y, tolerance=tolerance)
     v, c = normal(4), normal(4)
@@ -243,7 +284,12 @@ def test_linear_maps_embeddings_and_similarities(same, normal):
     same(F.bilinear, TF.bilinear, x, y, normal(2, 5, 4), normal(2))
     same(F.prelu, TF.prelu, normal(2, 4, 3), normal(4))
     index = np.array([[0, 2], [1, 1]])
-    same(lambda w, i: F.embedding(i, w, padding_idx=1), lambda w, i: TF.embedding(i, w, padding_idx=1), normal(3, 4), index)
+    same(
+        lambda w, i: F.embedding(i, w, padding_idx=1),
+        lambda w, i: TF.embedding(i, w, padding_idx=1),
+        normal(3, 4),
+        index,
+    )
     same(lambda i: F.one_hot(i, 4), lambda i: TF.one_hot(i, 4), index, gradient=False)
     same(F.cosine_similarity, TF.cosine_similarity, x, normal(3, 5))
     same(F.pairwise_distance, TF.pairwise_distance, x, normal(3, 5))

@@ -75,7 +75,11 @@ def test_gradients_leave_out_buffers_and_frozen_parameters():
     block.conv.requires_grad_(False)
     graph, parameters, rest = nnx.split(block.eval(), nnx.Param, ...)
     gradient = jax.grad(lambda p: nnx.merge(graph, p, rest, copy=True)(jnp.ones((1, 4, 2, 2))).sum())(parameters)
-    assert {".".join(map(str, path)) for path, _ in nnx.to_flat_state(gradient)} == {"norm.weight", "norm.bias", "scale"}
+    assert {".".join(map(str, path)) for path, _ in nnx.to_flat_state(gradient)} == {
+        "norm.weight",
+        "norm.bias",
+        "scale",
+    }
     assert isinstance(block.conv.weight, Frozen) and isinstance(block.conv.weight, nn.Parameter)
     assert "conv.weight" in dict(block.named_parameters())
 
