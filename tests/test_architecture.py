@@ -89,7 +89,7 @@ def test_importing_is_inert() -> None:
 import importlib, sys
 for name in {names!r}:
     importlib.import_module(name)
-heavy = [m for m in ("torch", "tensorflow", "tensorflow_datasets", "google.genai", "ray", "xllamacpp", "timm") if m in sys.modules]
+heavy = {{"torch", "tensorflow", "tensorflow_datasets", "google.genai", "ray", "xllamacpp", "timm"}} & set(sys.modules)
 assert not heavy, heavy
 bridge = sys.modules.get("jax._src.xla_bridge")
 assert bridge is None or not bridge._backends, "a device was initialised"
