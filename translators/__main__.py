@@ -79,7 +79,7 @@ def _verify(spec: Path, roots: Sequence[str], out: Path | None) -> int:
         rows = json.loads(spec.read_text())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{spec}: not readable as JSON ({error}); give a list of rows as in docs/translation"
+            f"{spec}: not readable as JSON ({error}); give a list of rows with source, class, init, input_shapes"
         ) from error
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and {"source", "class"} <= row.keys() for row in rows

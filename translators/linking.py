@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (*DEFINITIONS[:2], ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -82,12 +82,29 @@ class _Module:
         self.imports: dict[str, _Symbol | _External | str] = {}  # a str is an emitted module
         self.units: list[_Unit] = []
         known = set(known)
+        self.completions: list[tuple[frozenset[str], _Unit]] = []  # (constants, statement that changes them later)
         for statement in ast.parse(text).body:
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 self._import(statement, known)
-            elif not isinstance(statement, ast.Expr):
+            elif isinstance(statement, (ast.Expr, ast.For)):
+                unit = replace(self._unit(statement), binds=())  # a loop variable keeps its name, others avoid it
+                if unit.uses:
+                    self.completions.append((self._reaches(unit), unit))
+            else:
                 self.units.append(self._unit(statement))
         self.defined = {name: unit for unit in self.units for name in unit.binds}
+
+    def _reaches(self, unit: _Unit) -> frozenset[str]:
+        """The module's names that a statement uses, and those that their values use: it may change any of them."""
+        found: set[str] = set()
+        waiting = [use.id for use in unit.uses]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                constants = (u for u in self.units_of(name) if not isinstance(u.node, DEFINITIONS))
+                waiting += [use.id for constant in constants for use in constant.uses]
+        return frozenset(found)
 
     def units_of(self, name: str) -> list[_Unit]:
         return [unit for unit in self.units if name in unit.binds]
@@ -131,6 +148,7 @@ class _Linker:
         self._modules: dict[str, _Module] = {}
         self._needed: dict[_Symbol, None] = {}
         self._externals: dict[_External, None] = {}
+        self._completions: dict[tuple[str, _Unit], None] = {}
 
     def module(self, dotted: str) -> _Module:
         if dotted not in self._modules:
@@ -158,8 +176,12 @@ class _Linker:
                 self._externals[current] = None
             elif isinstance(current, _Symbol) and current not in self._needed:
                 self._needed[current] = None
-                for unit in self.module(current.module).units_of(current.name):
+                module = self.module(current.module)
+                completing = [unit for names, unit in module.completions if current.name in names]
+                self._completions.update(dict.fromkeys((current.module, unit) for unit in completing))
+                for unit in (*module.units_of(current.name), *completing):
                     waiting.extend(meaning for _, meaning in self._meanings(current.module, unit))
+                for unit in module.units_of(current.name):
                     waiting.extend(_Symbol(current.module, name) for name in unit.binds)
 
     def _meanings(self, module: str, unit: _Unit) -> Iterator[tuple[ast.expr, _Symbol | _External]]:
@@ -184,14 +206,16 @@ class _Linker:
     def linked(self, names: Sequence[str], reserved: Sequence[str]) -> Linked:
         called = self._called(reserved)
         requested = {name: self.resolve(*name.rpartition(".")[::2]) for name in names}
-        text = "\n\n\n".join(self._text(module, unit, called) for module, unit in self._ordered())
+        # What completes a constant runs when all is defined; only functions read it, and they run later still.
+        ordered = [*self._ordered(), *self._completions]
+        text = "\n\n\n".join(self._text(module, unit, called) for module, unit in ordered)
         imports = sorted({_External(e.module, e.name, called[e]).statement for e in self._externals}, key=_import_order)
         return Linked(tuple(imports), text, {name: called[target] for name, target in requested.items()})  # type: ignore[index]
 
     def _called(self, reserved: Sequence[str]) -> dict[_Symbol | _External, str]:
         """A name for everything: its own where it is free, else with its module's."""
         called: dict[_Symbol | _External, str] = {}
-        taken = {*dir(builtins), *reserved}
+        taken = {*dir(builtins), *reserved, *(name for _, unit in self._completions for name in _bound(unit.node))}
         targets: list[_External | _Symbol] = [*self._externals, *self._needed]
         for target in targets:
             own = target.local if isinstance(target, _External) else target.name

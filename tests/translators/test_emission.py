@@ -152,3 +152,49 @@ def test_a_constant_that_cannot_be_emitted_refuses_only_when_reached(translated,
     for act, code in (("a", "R02"), ("odd", "R10")):
         with pytest.raises(Exception, match=code):
             block(act)
+
+
+def test_translating_and_loading_run_nothing_of_the_source(translated, tmp_path):
+    mark = tmp_path / "mark"
+    act = f"open({str(mark)!r}, 'w')"
+    translation = translated(
+        f"""
+        {act}
+        VALUE = {act}
+        TABLE = dict(a={act})
+
+        def deco(f={act}):
+            return {act}
+
+        class Meta(type):
+            {act}
+
+        class Block(nn.Module):
+            size = {act}
+
+            @property
+            def field(self, x={act}):
+                return {act}
+
+            def forward(self, x):
+                return x
+
+        class Decorated(Block):
+            @deco({act})
+            def forward(self, x):
+                return x
+
+        class Odd(nn.Module, metaclass=Meta):
+            pass
+
+        class Reader(nn.Module):
+            def forward(self, x):
+                return VALUE, TABLE
+        """
+    )
+    write_modules(translation, tmp_path / "library")
+    for name in ("Block", "Reader"):
+        if not isinstance(translation.outcomes[f"block.{name}"], Refusal):
+            load_class(tmp_path / "library", f"block.{name}")
+    assert not mark.exists()
+    assert {translation.outcomes[f"block.{name}"].code for name in ("Decorated", "Odd")} == {"R15", "R14"}

@@ -132,3 +132,14 @@ def test_a_class_that_is_not_there_is_named() -> None:
         link(MODULES, ["pack.model.Deep"])
     with pytest.raises(KeyError, match=r"no emitted module pack.nothing"):
         link(MODULES, ["pack.nothing.Deep"])
+
+
+def test_a_constant_that_is_completed_later_is_complete():
+    text = (
+        "ME = dict(a=1)\nALL = (ME,)\nfor one in ALL:\n    one.setdefault('b', 2)\n\n\n"
+        "class Block:\n    def look(self):\n        return ME['b']\n"
+    )
+    linked = link({"net/block.py": text}, ["net.block.Block"])
+    namespace = {}
+    exec(linked.text, namespace)
+    assert namespace[linked.names["net.block.Block"]]().look() == 2
