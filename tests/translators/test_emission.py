@@ -106,7 +106,7 @@ def test_a_refused_class_has_no_file(package):
 def test_a_further_source_resolves_names(tree, tmp_path):
     net = tree({"net/__init__.py": "", "net/a.py": "from lib.b import Base\nclass A(Base):\n    pass\n"}, "net")
     lib = tree({"lib/__init__.py": "", "lib/b.py": "from torch import nn\nclass Base(nn.ReLU):\n    pass\n"}, "lib")
-    assert translate_source(net).outcomes["net.a.A"].code == "R02" if translate_source(net).outcomes else True
+    assert translate_source(net).outcomes == {}  # nothing says that lib.b.Base is a module
     translation = translate_source(net, others=[lib])
     write_modules(translation, tmp_path / "library")
     assert load_class(tmp_path / "library", "net.a.A")()(jnp.array([-1.0, 1.0])).tolist() == [0.0, 1.0]
