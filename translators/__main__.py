@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _verify(options.spec, options.root, options.json)
         return _stats(options.sources)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
 
 
@@ -137,5 +137,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except Refused as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
