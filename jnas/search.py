@@ -190,7 +190,8 @@ class Search:
 
         A plan for which nothing is possible goes to `attempts` and is given up at once.
         """
-        settings = Settings(self.configuration.planner.top_k, self.configuration.planner.epsilon)
+        planning = self.configuration.planner
+        settings = Settings(planning.top_k, planning.epsilon, planning.diversity)
         seed, given_up = self.configuration.search.seed, frozenset[str]()
         for redraw in range(MOST_REDRAWS):
             plan = self.planner(history, settings, generator(seed, round_, slot, "plan", redraw), given_up)

@@ -86,7 +86,7 @@ def _share(
     """Ratio of the medians, with the interval that the resamples give."""
     share = float(np.median(needed[name]) / np.median(needed[baseline]))
     resampled = np.median(needed[name][drawn], axis=1) / np.median(needed[baseline][drawn], axis=1)
-    return Row(f"{dataset}: {name}, share of {baseline}", share, high=target, note=_interval(resampled))
+    return Row(f"{dataset}: {name} / {baseline}", share, high=target, note=_interval(resampled))
 
 
 def _interval(values: NDArray[np.float64]) -> str:

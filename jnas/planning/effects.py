@@ -38,7 +38,9 @@ SIZES = tuple(int(np.prod([SHAPE[axis] for axis in axes])) for axes in GROUPS.va
 WINDOW = 128  # candidates that still count: the parents change, and old outcomes tell little of new ones
 HALF_LIFE = 40.0  # in candidates, of the weight of an outcome
 LARGEST = 4.0  # typical improvements; a larger one counts as this much
-STEPS, SAMPLES, LEARNING_RATE, DRAWS = 150, 2, 0.1, 100
+STEPS, SAMPLES, LEARNING_RATE, DRAWS = 200, 2, 0.05, 100
+
+_compiling = threading.Lock()  # NumPyro traces models through one stack for all threads
 
 Floats = NDArray[np.float64]
 
@@ -159,8 +161,14 @@ def index(arm: tuple[str, str]) -> tuple[int, int]:
     return ARMS.index(arm[0]), WAYS.index(arm[1])
 
 
-@cache
 def program() -> Callable[..., Any]:
+    """The compiled inference; the first call takes seconds, another that comes meanwhile waits for it."""
+    with _compiling:
+        return _compile()
+
+
+@cache
+def _compile() -> Callable[..., Any]:
     """Variational inference and draws as one compiled function of a seed and the tables.
 
     The guide is a normal with a full covariance over NumPyro's unconstrained space. It is written out here because

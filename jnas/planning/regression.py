@@ -38,7 +38,8 @@ class Regression:
         across = rows @ self.deviations.T / self.scale @ self.basis
         spread = self.eigenvalues + self.noise / self.signal
         variance = (rows**2).sum(1) / self.scale - (across**2 / spread).sum(1)
-        return self.mean + across @ self.coefficients, np.sqrt(self.signal * np.maximum(variance, 1e-12))
+        variance = self.signal * np.maximum(variance, 1e-12) + self.noise / len(self.deviations)  # of the mean, too
+        return self.mean + across @ self.coefficients, np.sqrt(variance)
 
 
 def fit(features: Floats, targets: Floats, noise: Sequence[float] | Floats = NOISE) -> Regression:

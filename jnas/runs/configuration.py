@@ -30,7 +30,8 @@ class DatasetSettings:
 class PlannerSettings:
     name: str = "thompson"
     top_k: int = 5
-    epsilon: float = 0.5
+    epsilon: float = 0.5  # of thompson
+    diversity: float = 1.0  # of hierarchical
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "dataset.validation": (0, float("inf")),
     "planner.top_k": (1, float("inf")),
     "planner.epsilon": (0, 1),
+    "planner.diversity": (0, float("inf")),
     "caps.parameters": (1, float("inf")),
     "caps.multiply_adds": (1, float("inf")),
     "evaluation.epochs": (1, float("inf")),

@@ -1,0 +1,118 @@
+"""The pooled posterior in simulation: what it was drawn from is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jnas.planning import effects
+from jnas.planning.history import Infeasible, Record
+from jnas.planning.plan import ARMS, WAYS, Settings
+from jnas.planning.planners import PLANNERS
+from jnas.trees.edits import KINDS, Edit
+
+EMPTY = np.zeros((len(effects.OUTCOMES), *effects.SHAPE))
+PLACE = ("stages", 0, "body", 0)
+
+
+def record(number: int, kind: str, way: str, improvement: float | None = None, **changes) -> Record:
+    made = {"edit": Edit("set", PLACE), "kind": kind, "way": way, "parent": 0, "improvement": improvement}
+    return Record(number, number, 0, None, str(number), 0.5, 1, 1, **{**made, **changes})
+
+
+def simulated(count: int, seed: int) -> tuple[Record, ...]:
+    """Swaps in the minimal way pay off, deletions never do, insertions are turned down two times of three."""
+    rng = np.random.default_rng(seed)
+    start = Record(0, 0, 0, None, "0", 0.5, 1, 1, features={"a": 1})
+    past = [start]
+    for number in range(1, count):
+        kind, way = KINDS[rng.integers(len(KINDS))], WAYS[rng.integers(len(WAYS))]
+        chance = 0.8 if (kind, way) == ("swap", "minimal") else 0.0 if kind == "delete" else 0.2
+        improvement = 0.01 * (1 + rng.random()) * (1 if rng.random() < chance else -1)
+        refused = (Infeasible("insert", way, "caps"),) * 2 if kind == "insert" else ()
+        features = {f"f{rng.integers(20)}": 1.0, "a": 1.0}
+        past.append(record(number, kind, way, improvement, infeasible=refused, family="mlp", features=features))
+    return tuple(past)
+
+
+def test_the_table_counts_each_outcome_where_it_belongs() -> None:
+    past = (
+        record(1, "swap", "trust", 0.02, family="mlp", features={"a": 1}),
+        record(2, "set", "minimal", -0.5, infeasible=(Infeasible("insert", "reverse", "caps"),), features={"b": 1}),
+    )
+    tables = effects.tabulate(past)
+    swap, insert = (ARMS.index("swap"), 0), (ARMS.index("insert"), WAYS.index("reverse"))
+    mlp = (effects.PLACES.index("mlp"), 2)
+    old = 0.5 ** (1 / effects.HALF_LIFE)
+    assert tables.counts[1].sum() == pytest.approx(1 + old)
+    assert tables.totals[1][(*swap, *mlp)] == tables.totals[2][(*swap, *mlp)] == pytest.approx(old)
+    assert tables.counts[2].sum() == pytest.approx(old)  # a loss has no size of an improvement
+    assert tables.counts[0][(*insert, *effects.UNKNOWN)] == 1 and tables.totals[0][(*insert, *effects.UNKNOWN)] == 0
+
+
+def test_what_paid_off_is_believed_to() -> None:
+    past = simulated(100, seed=0)
+    tables = effects.tabulate(past)
+    drawn = effects.outcomes(effects.draw(tables, seed=0))
+    means = {name: effects.over_places(values, tables).mean(0) for name, values in drawn.items()}
+    best, worst = effects.index(("swap", "minimal")), effects.index(("delete", "trust"))
+    assert means["improved"][best] > 0.4 > 0.25 > means["improved"][worst]
+    assert means["feasible"][effects.index(("insert", "trust"))] < 0.55 < 0.9 < means["feasible"][best]
+    kinds = [PLANNERS["hierarchical"](past, Settings(diversity=0), np.random.default_rng(i)).kind for i in range(40)]
+    assert kinds.count("swap") > 13 and kinds.count("delete") + kinds.count("insert") < 8
+
+
+def test_intervals_cover_what_the_data_were_drawn_from() -> None:
+    rng = np.random.default_rng(0)
+    covered: dict[str, list[float]] = {name: [] for name in effects.OUTCOMES}
+    for seed in range(60):
+        truth, counts, totals, squares = (EMPTY.copy() for _ in range(4))
+        for i, outcome in enumerate(effects.OUTCOMES):
+            truth[i] = rng.normal(0, 1.5)
+            for axes in effects.GROUPS.values():
+                shape = [size if axis in axes else 1 for axis, size in enumerate(effects.SHAPE)]
+                truth[i] = truth[i] + abs(rng.normal(0, 0.5)) * rng.normal(size=shape)
+            noise = np.exp(rng.normal(-0.5, 0.5))
+            for cell in zip(*(rng.integers(size, size=120) for size in effects.SHAPE), strict=True):
+                value = truth[i][cell]
+                if outcome in effects.BINARY:
+                    value = float(rng.random() < 1 / (1 + np.exp(-value)))
+                else:
+                    value += noise * rng.normal()
+                counts[i][cell] += 1
+                totals[i][cell] += value
+                squares[i][cell] += value**2
+        drawn = effects.draw(effects.Tables(counts, totals, squares), seed)
+        for i, outcome in enumerate(effects.OUTCOMES):
+            value = 1 / (1 + np.exp(-truth[i])) if outcome in effects.BINARY else truth[i]
+            low, high = np.quantile(drawn[outcome], (0.05, 0.95), axis=0)
+            covered[outcome].append(((value >= low) & (value <= high)).mean())
+    for outcome, shares in covered.items():
+        assert 0.85 <= np.mean(shares) <= 0.95, outcome
+
+
+def test_nothing_compiles_again_as_data_grow() -> None:
+    for count in (20, 40, 200):
+        PLANNERS["hierarchical"](simulated(count, seed=count), Settings(), np.random.default_rng(0))
+    assert effects.program().compilations() == 1
+
+
+def test_the_same_generator_gives_the_same_plan_and_its_reasons() -> None:
+    past = simulated(40, seed=3)
+    one, two = (PLANNERS["hierarchical"](past, Settings(), np.random.default_rng(7)) for _ in range(2))
+    assert one.to_plain() == two.to_plain() and "preference" not in one.to_plain()
+    assert "\n" not in one.explanation
+    for word in (f"parent {one.parent}", one.kind, one.way, "feasible", "improved", "size", "diversity", "["):
+        assert word in one.explanation
+    assert set(one.draws["outcomes"]) == set(effects.OUTCOMES)
+    assert len(one.draws["utilities"]) == len(ARMS) * len(WAYS)
+
+
+def test_places_that_paid_off_are_promised_more() -> None:
+    past = [Record(0, 0, 0, None, "0", 0.5, 1, 1)]
+    for number in range(1, 80):
+        family = ("mlp", "attention")[number % 2]
+        past.append(record(number, "swap", "trust", 0.01 if family == "mlp" else -0.01, family=family))
+    tables = effects.tabulate(past)
+    promise = effects.promise(effects.draw(tables, 0), ("swap", "trust"), 0.0)
+    assert promise["mlp", 2] > promise["attention", 2] + 0.1

@@ -1,0 +1,95 @@
+"""The closed form against the textbook form of the same posterior, worked out in feature space."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jnas.planning.history import Record
+from jnas.planning.plan import Settings
+from jnas.planning.preference import PATIENCE, gains, nearest, prefer
+from jnas.planning.regression import fit, matrix, normal_scores, numbered
+
+
+def test_the_posterior_is_that_of_bayesian_linear_regression() -> None:
+    rng = np.random.default_rng(0)
+    rows, new = rng.normal(size=(12, 4)), rng.normal(size=(5, 4))
+    targets = rows @ [1.0, -2.0, 0.5, 0.0] + 0.1 * rng.normal(size=12)
+    found = fit(rows, targets)
+    centred = rows - rows.mean(0)
+    prior = found.signal / found.scale  # variance of each weight
+    covariance = np.linalg.inv(centred.T @ centred / found.noise + np.eye(4) / prior)
+    weights = covariance @ centred.T @ (targets - targets.mean()) / found.noise
+    mean, deviation = found.predict(new)
+    assert mean == pytest.approx(targets.mean() + (new - rows.mean(0)) @ weights)
+    variance = np.einsum("ij,jk,ik->i", new - rows.mean(0), covariance, new - rows.mean(0))
+    assert deviation**2 == pytest.approx(variance + found.noise / 12, rel=1e-6)
+
+
+def test_evidence_tells_signal_from_noise() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(60, 3))
+    clean, noise = fit(rows, rows @ [1.0, 1.0, 1.0]), fit(rows, rng.normal(size=60))
+    assert clean.noise / clean.signal < 0.01 < 1 < noise.noise / noise.signal
+
+
+def test_intervals_cover_what_they_say() -> None:
+    """90 % intervals for noiseless values, of data drawn from the model."""
+    rng = np.random.default_rng(2)
+    covered = []
+    for _ in range(200):
+        rows, new, weights = rng.normal(size=(40, 6)), rng.normal(size=(10, 6)), rng.normal(size=6)
+        mean, deviation = fit(rows, rows @ weights + 1.5 * rng.normal(size=40)).predict(new)
+        covered.append(np.abs(new @ weights - mean) < 1.645 * deviation)
+    assert 0.85 <= np.mean(covered) <= 0.95
+
+
+def test_targets_are_ranks_whatever_the_scale() -> None:
+    scores = normal_scores([0.1, 0.5, 0.5, 0.9])
+    assert scores == pytest.approx(normal_scores([1, 2, 2, 1000]))
+    assert scores == pytest.approx([-1.1503, 0.0, 0.0, 1.1503], abs=1e-4)
+    assert fit(np.eye(3), normal_scores([1, 1, 1])).predict(np.eye(3))[0] == pytest.approx(np.zeros(3))
+
+
+def test_features_without_a_column_are_left_out() -> None:
+    names = numbered([{"a": 1}, {"b": 2, "a": 3}])
+    assert matrix([{"b": 4, "c": 9}], names).tolist() == [[0, 4]]
+
+
+def test_gain_is_the_distance_to_the_nearest() -> None:
+    rows = np.array([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
+    assert nearest(rows) == pytest.approx([(1 - 0.5**0.5) ** 0.5] * 3)
+    assert nearest(rows, earlier=True) == pytest.approx([1.0, 1.0, (1 - 0.5**0.5) ** 0.5])
+    assert gains(np.array([[5.0, 0.0], [1.0, 1.0]]), np.array([[1.0, 0.0]])) == pytest.approx(
+        [0.0, (1 - 0.5**0.5) ** 0.5]
+    )
+
+
+def record(number: int, score: float | None, **features: float) -> Record:
+    return Record(number, number, 0, None, str(number), score, 1, 1, features=features)
+
+
+def test_children_like_the_good_ones_are_preferred() -> None:
+    past = tuple(record(i, 0.5 + 0.01 * i, good=i, other=i % 3) for i in range(10))
+    found = prefer(past, Settings(top_k=3))
+    assert found.parents == (9, 8, 7) and found.weight == 0
+    low, high = found.score([{"good": 2, "other": 1}, {"good": 9, "other": 1}])
+    assert high > low + 1
+    promised, plain = found.score([{"good": 2}] * 2, [("mlp", 7), ("mlp", 0)])
+    assert promised == plain
+
+
+def test_diversity_counts_once_the_search_is_stuck() -> None:
+    past = (record(0, 0.9, a=3), *(record(i, 0.5, a=3, b=1) for i in range(1, PATIENCE)), record(PATIENCE, 0.4, c=1))
+    assert prefer(past[:1], Settings()) is None
+    assert prefer(past, Settings(diversity=0)).weight == 0
+    assert prefer(past, Settings(diversity=9)).weight == 9
+    assert prefer(past, Settings(diversity=0, top_k=1)).parents == (0,)
+    assert prefer(past, Settings(diversity=9, top_k=1)).parents == (PATIENCE,)  # the worst, but like no other
+    near, new = prefer(past, Settings(diversity=9)).score([{"a": 3, "b": 1}, {"never seen": 1}])
+    assert new > near + 5
+
+
+def test_a_failed_training_is_no_observation() -> None:
+    past = (record(0, 0.5, a=1), record(1, None, a=2), record(2, 0.6, a=3))
+    assert prefer(past, Settings()).parents == (2, 0)
