@@ -239,6 +239,7 @@ def _compile() -> Callable[..., Any]:
 @cache
 def prepare() -> threading.Thread:
     """Compiles in the background; `draw` would wait for it."""
-    thread = threading.Thread(target=program, daemon=True)
+    # Not a daemon: a process that ends in the middle of a compilation would crash.
+    thread = threading.Thread(target=program)
     thread.start()
     return thread

@@ -129,9 +129,9 @@ def _choose_preferred(
         with suppress(NothingPossible):
             edit = _choose_edit(drawing, paths)
             edits.setdefault(tree_hash(apply(dialogue.tree, edit), dialogue.library), edit)
-    if not edits:
-        raise NothingPossible(f"{dialogue.kind} fits nowhere in this tree")
-    fresh = [edit for name, edit in edits.items() if name not in known] or list(edits.values())
+    fresh = [edit for name, edit in edits.items() if name not in known]
+    if not fresh:
+        raise NothingPossible(f"no {dialogue.kind} of {DRAWN} drawn leads to a new tree")
     scores = preference.score(
         [tree_features(apply(dialogue.tree, edit), dialogue.library) for edit in fresh],
         [(family_of(edit, dialogue.tree, dialogue.library), options.depth(edit.path)) for edit in fresh],

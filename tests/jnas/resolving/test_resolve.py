@@ -18,7 +18,7 @@ from jnas.resolving.choosers import UniformChooser
 from jnas.resolving.questions import Choice, Question, draw
 from jnas.resolving.resolve import NothingPossible, resolve
 from jnas.trees.edits import KINDS, Edit, apply
-from jnas.trees.node import Node, get, network, sequence
+from jnas.trees.node import Node, get, network, sequence, tree_hash, walk
 from jnas.trees.shapes import infer
 from jnas.trees.starts import START_TREES
 
@@ -209,3 +209,36 @@ def test_nothing_possible_is_said() -> None:
     lone = network(get(START, ("stem",)), [sequence(Node("jnas.BasicResidual", {}))])
     with pytest.raises(NothingPossible, match="delete is possible nowhere"):
         propose("delete", "trust", tree=lone)
+
+
+class Deep:
+    """Prefers trees with many nodes."""
+
+    def score(self, children, where) -> np.ndarray:
+        assert len(children) == len(where)
+        return np.array([child["nodes"] for child in children], float)
+
+
+def preferred(way: str, chooser=None, past=None, kind: str = "insert", seed: int = 0):
+    past = past or (record(0, START),)
+    plan = Plan(0, kind, way, "", preference=Deep())
+    return resolve(plan, past, START, LIBRARY, SHAPE, chooser or UniformChooser(), np.random.default_rng(seed))
+
+
+def test_a_preference_ranks_whole_edits() -> None:
+    best = preferred("minimal", kind="compose")
+    assert not best.choices and len(list(walk(best.tree))) > len(list(walk(START))) + 1
+    asked = preferred("trust", Scripted(lambda question, rng: {"edit": "2"}))
+    ((question, choice),) = asked.choices
+    assert choice.source == "llm" and 1 < len(question.fields["edit"]) <= 6
+    infer(asked.tree, LIBRARY, SHAPE)
+
+
+def test_a_preference_never_proposes_a_known_tree() -> None:
+    long = network(START.args["stem"], [sequence(*START.args["stages"][0].args["body"] * 2)])
+    plan = Plan(0, "delete", "minimal", "", preference=Deep())
+    past = [record(0, long)]
+    proposal = resolve(plan, past, long, LIBRARY, SHAPE, UniformChooser(), np.random.default_rng(0))
+    past.append(replace(record(1, proposal.tree), tree_hash=tree_hash(proposal.tree, LIBRARY)))
+    with pytest.raises(NothingPossible, match="new tree"):
+        resolve(plan, past, long, LIBRARY, SHAPE, UniformChooser(), np.random.default_rng(1))
