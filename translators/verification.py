@@ -38,7 +38,7 @@ _FLOOR = 1e-3  # what cancels to zero in exact arithmetic is compared absolutely
 class Verifier:
     """A warm child process that verifies rows one after another; it is replaced when it dies or exceeds the limit."""
 
-    def __init__(self, roots: Mapping[str, Path], seconds: float = 120.0):
+    def __init__(self, roots: Mapping[str, Path], seconds: float = 300.0):
         self._roots = {name: str(Path(path).resolve()) for name, path in roots.items()}
         self._seconds = seconds
         self._child: subprocess.Popen[bytes] | None = None
@@ -104,7 +104,7 @@ class Verifier:
         return lines[-1] if lines else "no message"
 
 
-def verify_row(row: Mapping[str, Any], roots: Mapping[str, Path], seconds: float = 120.0) -> dict[str, Any]:
+def verify_row(row: Mapping[str, Any], roots: Mapping[str, Path], seconds: float = 300.0) -> dict[str, Any]:
     """One row in a process of its own; for many rows keep a `Verifier`."""
     with Verifier(roots, seconds) as verifier:
         return verifier.verify(row)
