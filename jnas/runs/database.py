@@ -19,7 +19,6 @@ from typing import Any, Self
 from jnas.evaluation.outcomes import Result, Verdict
 from translators.diagnostics import UserError
 
-SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE candidates (
@@ -51,6 +50,14 @@ CREATE TABLE finals (
 ) STRICT;
 CREATE TABLE phases (name TEXT NOT NULL, seconds REAL NOT NULL, created REAL NOT NULL) STRICT;
 """
+TRANSCRIPT = """
+CREATE TABLE transcript (
+    key TEXT PRIMARY KEY, identity TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL, created REAL NOT NULL
+) STRICT;
+"""
+# MIGRATIONS[v] makes version v + 1 of version v: an earlier run is brought up to date when it is continued.
+MIGRATIONS = (SCHEMA, TRANSCRIPT)
+SCHEMA_VERSION = len(MIGRATIONS)
 RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train"
 
 
@@ -114,6 +121,16 @@ class Final:
     result: Result
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """A request to a language model and what came back, as JSON values; `key` is the hash of identity and request."""
+
+    key: str
+    identity: Mapping[str, Any]  # the model and the parameters that all requests of a run share
+    request: Mapping[str, Any]
+    reply: Mapping[str, Any]
+
+
 class RunDatabase:
     """Open with `RunDatabase.open` (writing) or `RunDatabase.read`; a context manager that closes it."""
 
@@ -129,12 +146,12 @@ class RunDatabase:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             database = cls(connection, path)
-            if _version(connection) == 0:
+            _check(connection, path)
+            if (version := _version(connection)) < SCHEMA_VERSION:
                 with database.transaction():
-                    for statement in SCHEMA.split(";\n"):
+                    for statement in ";\n".join(MIGRATIONS[version:]).split(";\n"):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            _check(connection, path)
         return database
 
     @classmethod
@@ -209,7 +226,28 @@ class RunDatabase:
         with self.transaction():
             self._insert("phases", name=name, seconds=seconds, created=time.time())
 
+    def add_exchange(self, exchange: Exchange) -> None:
+        """Durable at once: what was answered (and paid) is never asked again by this run."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO transcript (key, identity, request, reply, created) VALUES (?, ?, ?, ?, ?)",
+                (
+                    exchange.key,
+                    json.dumps(exchange.identity),
+                    json.dumps(exchange.request),
+                    json.dumps(exchange.reply),
+                    time.time(),
+                ),
+            )
+
     # Reading
+
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The transcript in the order in which it was recorded; empty in a run of a version without one."""
+        if _version(self._connection) < 2:
+            return ()
+        rows = self._connection.execute("SELECT key, identity, request, reply FROM transcript ORDER BY rowid")
+        return tuple(Exchange(key, *map(json.loads, documents)) for key, *documents in rows)
 
     def fact(self, name: str) -> Any:
         """None when it was never set."""

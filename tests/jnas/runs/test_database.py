@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from jnas.evaluation.outcomes import Result, Verdict
-from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
+from jnas.runs.database import Attempt, Candidate, Choice, Exchange, Final, RunDatabase
 from translators.diagnostics import UserError
 
+EARLIER = Path(__file__).with_name("earlier") / "version_1.sqlite"
 VERDICT = Verdict(True, True, True, parameters=10, multiply_adds=20, shapes={"stem": ((1, 28, 28), (16, 28, 28))})
 START = Candidate(0, 0, 0, {"block": "network"}, "00ff", VERDICT)
 CHILD = Candidate(
@@ -87,3 +89,17 @@ def test_a_newer_schema_and_an_absent_run_are_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(UserError, match="schema version 99"):
         RunDatabase.open(tmp_path / "run.sqlite")
+
+
+def test_a_run_of_an_earlier_version_opens_and_continues(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    shutil.copy(EARLIER, path)
+    with RunDatabase.read(path) as database:
+        assert [candidate.tree_hash for candidate in database.candidates()] == ["00ff", "11ff"]
+        assert database.exchanges() == ()
+    exchange = Exchange("key", {"model": "m"}, {"prompt": "p"}, {"text": "t"})
+    with RunDatabase.open(path) as database:
+        database.add_exchange(exchange)
+        database.add_exchange(exchange)
+        assert database.exchanges() == (exchange,)
+        assert len(database.candidates()) == 2
