@@ -32,7 +32,7 @@ class Inference:
     """Inference that remembers what it has seen, so that a tree that differs in one node costs that node only."""
 
     def __init__(self, library: Mapping[str, Block]):
-        self._library = library
+        self.library = library
         self._known: dict[tuple[Node, Shape], Shape | ShapeError] = {}
 
     def infer(self, tree: Node, shape: Shape) -> dict[Path, tuple[Shape, Shape]]:
@@ -64,7 +64,7 @@ class Inference:
     def _out(self, node: Node, shape: Shape) -> Shape:
         if not node.is_container:
             try:
-                out = output_shape(self._library[node.block], node.args, shape)
+                out = output_shape(self.library[node.block], node.args, shape)
             except BindError as error:
                 raise ShapeError((), str(error)) from None
             if min(out[1:]) < SMALLEST:
