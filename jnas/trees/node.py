@@ -11,70 +11,92 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from jnas.library.block import Block, Parameter
+from jnas.library.block import LAYOUTS, Block, Parameter
+from jnas.library.exact import BOUND, Bound, Reference
 from translators.diagnostics import UserError
 
-Value: TypeAlias = "int | float | str | bool | Node | tuple[Value, ...] | None"
+Value: TypeAlias = "int | float | str | bool | Node | Reference | Bound | tuple[Value, ...] | None"
 Path: TypeAlias = tuple[str | int, ...]
 
 JOINS = ("add", "concat", "gate")
 CONTAINERS: Mapping[str, Mapping[str, str]] = {
-    "network": {"stem": "node", "stages": "nodes"},
+    "network": {"stem": "node?", "stages": "nodes?", "head": "node?"},
     "sequence": {"body": "nodes"},
     "residual": {"body": "nodes"},
     "branches": {"body": "nodes", "join": "join"},
     "repeat": {"body": "node", "times": "times"},
 }
-_RESERVED = re.compile(r"block_*")
+AT = "at"  # the step of a path, and the key in JSON, that leads to what stands inside a block
+_RESERVED = re.compile(r"(block|exact|at)_*")
+_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A block of the library, or a built-in container (names without a dot), and the decisions taken for it."""
+    """A block of the library, or a built-in container (names without a dot), and the decisions taken for it.
+
+    `at` replaces what the constructor of the block makes: attribute path ("layer2.0.conv1") -> a node, or the nodes of a
+    list that the block walks in order. An *exact* node says all arguments of its block itself and needs no contract;
+    `exact` is its (incoming, outgoing) layout. An argument that is a node is a module made of that node's arguments.
+    """
 
     block: str
     args: Mapping[str, Any] = field(default_factory=dict)  # of Value
+    at: Mapping[str, Any] = field(default_factory=dict)  # of Node or tuple[Node, ...]
+    exact: tuple[str, str] | None = None
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         args = {name: _frozen(self.args[name]) for name in sorted(self.args)}
+        at = {place: _frozen(self.at[place]) for place in sorted(self.at, key=_natural)}
         object.__setattr__(self, "args", MappingProxyType(args))
-        object.__setattr__(self, "_hash", hash((self.block, tuple(args.items()))))
+        object.__setattr__(self, "at", MappingProxyType(at))
+        known = (self.block, tuple(args.items()), tuple(at.items()), self.exact)
+        object.__setattr__(self, "_hash", hash(known))
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if not isinstance(other, Node):
             return NotImplemented
-        return self._hash == other._hash and self.block == other.block and self.args == other.args
+        same = self._hash == other._hash and self.block == other.block and self.exact == other.exact
+        return same and self.args == other.args and self.at == other.at
 
     def __hash__(self) -> int:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"Node({self.block!r}, {dict(self.args)!r})"
+        more = [f"{name}={value!r}" for name, value in (("at", dict(self.at)), ("exact", self.exact)) if value]
+        return f"Node({', '.join([repr(self.block), repr(dict(self.args)), *more])})"
 
     @property
     def is_container(self) -> bool:
         return self.block in CONTAINERS
 
     def with_args(self, **args: Value) -> Node:
-        return Node(self.block, {**self.args, **args})
+        return replace_fields(self, args={**self.args, **args})
 
     def without(self, name: str) -> Node:
-        return Node(self.block, {key: value for key, value in self.args.items() if key != name})
+        return replace_fields(self, args={key: value for key, value in self.args.items() if key != name})
+
+
+def _natural(place: str) -> list[Any]:
+    """Sorts "blocks.2" before "blocks.10"."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _DIGITS.split(place) if part]
 
 
 def _frozen(value: Any) -> Value:
     return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
-def network(stem: Node, stages: Iterable[Node]) -> Node:
-    """The root: stem, then stages; the classifier head (global average pooling, linear) is bookkeeping."""
-    return Node("network", {"stem": stem, "stages": tuple(stages)})
+def network(stem: Node | None, stages: Iterable[Node], head: Node | None = None) -> Node:
+    """The root: stem, then stages, then the head that makes logits: without one, global average pooling and linear."""
+    parts = {"stem": stem, "stages": tuple(stages), "head": head}
+    return Node("network", {name: part for name, part in parts.items() if part is not None})
 
 
 def sequence(*body: Node) -> Node:
@@ -101,23 +123,30 @@ def repeat(body: Node, times: int) -> Node:
 
 
 def path_text(path: Path) -> str:
-    """`stages.1.body.0`; the root is the empty text."""
-    return ".".join(map(str, path))
+    """`stages.1.body.0`, `stages.1.at.mlp/fc1`; the root is the empty text."""
+    return ".".join(str(step).replace(".", "/") for step in path)
 
 
 def parse_path(text: str) -> Path:
-    return tuple(int(part) if part.isdigit() else part for part in text.split(".")) if text else ()
+    """The inverse of `path_text`: what follows "at" is an attribute path, other digits are positions."""
+    path: list[str | int] = []
+    for part in text.split(".") if text else ():
+        inside = bool(path) and path[-1] == AT
+        path.append(part.replace("/", ".") if inside else int(part) if part.isdigit() else part)
+    return tuple(path)
 
 
 def children(node: Node) -> Iterator[tuple[Path, Node]]:
-    """(relative path, child) of a node in the order of data flow."""
-    names = CONTAINERS.get(node.block) or node.args
-    for name in names:
-        value = node.args.get(name)
+    """(relative path, child) of a node: parts of a container in the order of data flow, replaced parts of a block."""
+    if node.is_container:
+        found = [((name,), node.args.get(name)) for name in CONTAINERS[node.block]]
+    else:
+        found = [((AT, place), value) for place, value in node.at.items()]
+    for path, value in found:
         if isinstance(value, Node):
-            yield (name,), value
+            yield path, value
         elif isinstance(value, tuple):
-            yield from (((name, i), item) for i, item in enumerate(value) if isinstance(item, Node))
+            yield from (((*path, i), item) for i, item in enumerate(value) if isinstance(item, Node))
 
 
 def walk(tree: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
@@ -152,16 +181,22 @@ def delete(tree: Node, path: Path) -> Node:
 
 def _step(value: Any, path: Path, i: int) -> Any:
     step = path[i]
+    if isinstance(value, Node) and step == AT and not value.is_container:
+        return value.at
     if isinstance(value, Node) and isinstance(step, str) and step in value.args:
         return value.args[step]
+    if isinstance(value, Mapping) and step in value:
+        return value[step]
     if isinstance(value, tuple) and isinstance(step, int) and 0 <= step < len(value):
         return value[step]
     raise KeyError(f"no place {path_text(path[: i + 1])} in the tree")
 
 
-def _with(parent: Any, step: Any, value: Value) -> Any:
+def _with(parent: Any, step: Any, value: Any) -> Any:
     if isinstance(parent, Node):
-        return parent.with_args(**{step: value})
+        return replace_fields(parent, at=value) if step == AT else parent.with_args(**{step: value})
+    if isinstance(parent, Mapping):
+        return {**parent, step: value}
     return (*parent[:step], value, *parent[step + 1 :])
 
 
@@ -180,10 +215,17 @@ def _changed(parent: Any, path: Path, i: int, change: Callable[[Any, Any], Any])
 # JSON
 
 
-def to_json(tree: Value) -> Any:
+def to_json(tree: Any) -> Any:
     """The form that people read and write: {"block": name, argument: value, ...}."""
     if isinstance(tree, Node):
-        return {"block": tree.block} | {_escaped(name): to_json(value) for name, value in tree.args.items()}
+        more: dict[str, Any] = {"exact": list(tree.exact)} if tree.exact else {}
+        if tree.at:
+            more[AT] = {place: to_json(value) for place, value in tree.at.items()}
+        return {"block": tree.block} | {_escaped(name): to_json(value) for name, value in tree.args.items()} | more
+    if isinstance(tree, Reference):
+        return {"class": tree.name} | {name: to_json(value) for name, value in tree.args.items()}
+    if isinstance(tree, Bound):
+        return {"bound": tree.kind}
     return [to_json(item) for item in tree] if isinstance(tree, tuple) else tree
 
 
@@ -207,54 +249,104 @@ def _escaped(name: str) -> str:
 
 
 def _node(data: Any, library: Mapping[str, Block], path: Path) -> Node:
-    where = f"tree {path_text(path)}".rstrip()
+    where = _where(path)
     if not isinstance(data, Mapping) or not isinstance(data.get("block"), str):
         raise UserError(f'{where}: {_shown(data)} is no node; expected an object with "block": NAME')
-    name = data["block"]
-    args = {key[:-1] if _RESERVED.fullmatch(key) else key: value for key, value in data.items() if key != "block"}
+    name, exact = data["block"], data.get("exact")
+    given = {key: value for key, value in data.items() if key not in ("block", "exact", AT)}
+    args = {key[:-1] if _RESERVED.fullmatch(key) else key: value for key, value in given.items()}
     if name in CONTAINERS:
-        return _container(name, args, library, path, where)
+        return _container(name, args, library, path)
     block = library.get(name)
     if block is None:
         nearest = _nearest(name, [*CONTAINERS, *library])
         raise UserError(f"{where}: block {name!r} is not in the library{nearest}; mine the source that has it")
-    for key, value in args.items():
+    if exact is not None and not (isinstance(exact, (list, tuple)) and len(exact) == 2 and {*exact} <= {*LAYOUTS}):
+        raise UserError(f"{where}.exact: {_shown(exact)}; expected [incoming, outgoing], each of {', '.join(LAYOUTS)}")
+    for key, value in args.items() if exact is None else ():
         parameter = block.parameter(key)
         if parameter is None:
             nearest = _nearest(key, [p.name for p in block.parameters])
             raise UserError(f"{where}: {name} has no argument {key!r}{nearest}")
         if not _in_type(value, parameter):
             raise UserError(f"{where}.{key}: {_shown(value)} is not {_expected(parameter)}, as {name} needs")
-    return Node(name, args)
+    values = {key: _value(value, library, (*path, key)) for key, value in args.items()}
+    return Node(name, values, _inside(data.get(AT, {}), library, path), None if exact is None else tuple(exact))
 
 
-def _container(name: str, args: Mapping[str, Any], library: Mapping[str, Block], path: Path, where: str) -> Node:
-    kinds = CONTAINERS[name]
-    if args.keys() != kinds.keys():
+def _where(path: Path) -> str:
+    return f"tree {path_text(path)}".rstrip()
+
+
+def _value(value: Any, library: Mapping[str, Block], path: Path) -> Value:
+    """An argument: plain, a list, a node, {"class": NAME, ...} with partial arguments, or {"bound": KIND}."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_value(item, library, (*path, i)) for i, item in enumerate(value))
+    if not isinstance(value, Mapping):
+        return value
+    if isinstance(value.get("class"), str):
+        args = {key: _value(v, library, (*path, key)) for key, v in value.items() if key != "class"}
+        return Reference(value["class"], args)
+    if "bound" in value:
+        if value.keys() != {"bound"} or value["bound"] not in BOUND:
+            raise UserError(f'{_where(path)}: {_shown(value)}; expected {{"bound": one of {", ".join(BOUND)}}}')
+        return Bound(value["bound"])
+    return _node(value, library, path)
+
+
+def _inside(data: Any, library: Mapping[str, Block], path: Path) -> dict[str, Any]:
+    where = f"{_where((*path, AT))}"
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: {_shown(data)}; expected an object from attribute path to node or list of nodes")
+    for place in data:
+        above = next((other for other in data if place.startswith(f"{other}.")), None)
+        if above is not None:
+            raise UserError(f"{where}: {place!r} stands inside {above!r}, which is replaced; give one of them")
+    return {
+        place: _nodes(value, library, (*path, AT, place))
+        if isinstance(value, (list, tuple))
+        else _node(value, library, (*path, AT, place))
+        for place, value in data.items()
+    }
+
+
+def _nodes(value: Any, library: Mapping[str, Block], path: Path) -> tuple[Node, ...]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise UserError(f"{_where(path)}: {_shown(value)}; expected a list of at least one node")
+    return tuple(_node(item, library, (*path, i)) for i, item in enumerate(value))
+
+
+def _container(name: str, args: Mapping[str, Any], library: Mapping[str, Block], path: Path) -> Node:
+    kinds, where = CONTAINERS[name], _where(path)
+    if not {key for key, kind in kinds.items() if not kind.endswith("?")} <= args.keys() <= kinds.keys():
         raise UserError(f"{where}: {name} has the arguments {', '.join(kinds)}; found {', '.join(args) or 'none'}")
     if name == "network" and path:
         raise UserError(f"{where}: network stands at the root only; use sequence")
     checked: dict[str, Value] = {}
-    for key, kind in kinds.items():
-        value = args[key]
-        if kind == "node":
-            checked[key] = _node(value, library, (*path, key))
-        elif kind == "nodes":
-            if not isinstance(value, (list, tuple)) or not value:
-                raise UserError(f"{where}.{key}: {_shown(value)}; expected a list of at least one node")
-            checked[key] = tuple(_node(item, library, (*path, key, i)) for i, item in enumerate(value))
-        elif kind == "join":
-            if value not in JOINS:
-                raise UserError(f"{where}.{key}: {_shown(value)}; expected one of {', '.join(JOINS)}")
-            checked[key] = value
-        else:
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"{where}.{key}: {_shown(value)}; expected a whole number from 1 up")
-            checked[key] = value
+    for key, value in args.items():
+        match kinds[key].rstrip("?"):
+            case "node":
+                checked[key] = _node(value, library, (*path, key))
+            case "nodes" if not (name == "network" and "head" in args and value in ([], ())):
+                checked[key] = _nodes(value, library, (*path, key))
+            case "join":
+                if value not in JOINS:
+                    raise UserError(f"{where}.{key}: {_shown(value)}; expected one of {', '.join(JOINS)}")
+                checked[key] = value
+            case "times":
+                if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                    raise UserError(f"{where}.{key}: {_shown(value)}; expected a whole number from 1 up")
+                checked[key] = value
+    if name == "network":
+        checked.setdefault("stages", ())
+        if not checked["stages"] and "head" not in checked:
+            raise UserError(f"{where}: a network has stages or a head; found {', '.join(args) or 'neither'}")
     return Node(name, checked)
 
 
 def _in_type(value: Any, parameter: Parameter) -> bool:
+    if isinstance(value, Mapping):
+        return parameter.role in ("module", "module class", "choice", "other")
     known = [v for v in (*parameter.domain, parameter.default) if v is not None]
     if value is None or not known:
         return value is None or isinstance(value, (bool, int, float, str, list, tuple))
@@ -294,11 +386,15 @@ def tree_hash(tree: Node, library: Mapping[str, Block]) -> str:
 
 def fold(node: Node) -> Node:
     """Splices nested sequences, unwraps containers that do nothing, orders what commutes; a stage is a sequence."""
+    if not node.is_container:
+        inside = {place: _folded(value) for place, value in node.at.items()}
+        at = {place: _spliced(value) if isinstance(value, tuple) else value for place, value in inside.items()}
+        return replace_fields(node, at=at) if at else node
     args: dict[str, Any] = {name: _folded(value) for name, value in node.args.items()}
     if node.block == "network":
         args["stages"] = tuple(s if s.block == "sequence" else sequence(s) for s in args["stages"])
     elif node.block in ("sequence", "residual"):
-        args["body"] = tuple(item for child in args["body"] for item in _spliced(child))
+        args["body"] = _spliced(args["body"])
     elif node.block == "repeat" and args["times"] == 1:
         return args["body"]
     elif node.block == "branches":
@@ -311,14 +407,14 @@ def fold(node: Node) -> Node:
     return Node(node.block, args)
 
 
-def _folded(value: Value) -> Value:
+def _folded(value: Value) -> Any:
     if isinstance(value, Node):
         return fold(value)
     return tuple(_folded(item) for item in value) if isinstance(value, tuple) else value
 
 
-def _spliced(node: Node) -> tuple[Node, ...]:
-    return node.args["body"] if node.block == "sequence" else (node,)
+def _spliced(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    return tuple(item for node in nodes for item in (node.args["body"] if node.block == "sequence" else (node,)))
 
 
 def without_defaults(value: Value, library: Mapping[str, Block]) -> Any:
@@ -329,8 +425,12 @@ def without_defaults(value: Value, library: Mapping[str, Block]) -> Any:
         return value
     if value.is_container:
         return Node(value.block, {name: without_defaults(arg, library) for name, arg in value.args.items()})
+    at = {place: without_defaults(inner, library) for place, inner in value.at.items()}
+    if value.exact is not None:
+        return replace_fields(value, at=at)
     block = library[value.block]
-    return Node(value.block, {name: arg for name, arg in value.args.items() if not is_default(block, name, arg)})
+    args = {name: arg for name, arg in value.args.items() if not is_default(block, name, arg)}
+    return Node(value.block, args, at)
 
 
 def is_default(block: Block, name: str, value: Value) -> bool:

@@ -1,12 +1,16 @@
-"""Shapes at every edge of a tree, from the contracts of its blocks alone. Nothing is executed."""
+"""Shapes at every edge of a tree, from the contracts of its blocks; what has none is asked of the library.
+
+Every edge carries (channels, height, width); tokens that form no grid are (channels, tokens, 1).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from jnas.library.binding import BindError, Shape, output_shape
+from jnas.library.binding import BindError, Shape, bind, contract_of, output_shape
 from jnas.library.block import Block
-from jnas.trees.node import Node, Path, children, path_text
+from jnas.library.exact import Evaluate, Slot, Traced, bind_exact, unknown
+from jnas.trees.node import AT, Node, Path, children, path_text
 
 SMALLEST = 2  # pixels; a feature map below it has no space left to reduce
 
@@ -43,10 +47,20 @@ class Inference:
         """(path, node, incoming shape), parents before children. Raises ShapeError."""
         self.out(tree, shape)
         yield path, tree, shape
+        slots = self.slots(tree, shape) if tree.at else {}
         for step, child in children(tree):
+            if step[0] == AT and step[2:] in ((), (0,)):
+                shape = slots[str(step[1])].before
             yield from self.edges(child, shape, path + step)
             if tree.block != "branches":
                 shape = self.out(child, shape)
+
+    def slots(self, node: Node, shape: Shape) -> Mapping[str, Slot]:
+        """Places inside a block where another module may stand, as its constructor makes it. Raises ShapeError.
+
+        They are those of the block itself, whatever stands there now: what replaces a part keeps its shapes.
+        """
+        return self._traced(node, shape).slots
 
     def out(self, node: Node, shape: Shape) -> Shape:
         """Outgoing shape of `node` at incoming `shape`. Raises ShapeError with a path that starts at `node`."""
@@ -63,22 +77,63 @@ class Inference:
 
     def _out(self, node: Node, shape: Shape) -> Shape:
         if not node.is_container:
-            try:
-                out = output_shape(self.library[node.block], node.args, shape)
-            except BindError as error:
-                raise ShapeError((), str(error)) from None
-            if min(out[1:]) < SMALLEST:
-                raise ShapeError((), f"{node.block} leaves {out[1]} x {out[2]} pixels, the smallest is {SMALLEST}")
-            return out
+            return self._block(node, shape)
         if node.block == "branches":
             return self._joined(node, shape)
         out = shape
         for _ in range(node.args["times"] if node.block == "repeat" else 1):
             for step, child in children(node):
-                out = self._child(step, child, out)
+                after = self._child(step, child, out)
+                out = out if step == ("head",) else after
         if node.block == "residual" and out != shape:
             raise ShapeError((), f"a residual keeps its shape, the body makes {_text(shape)} into {_text(out)}")
         return out
+
+    def _block(self, node: Node, shape: Shape) -> Shape:
+        if node.exact is not None:
+            out = self._traced(node, shape).after
+        else:
+            try:
+                out = output_shape(self.library[node.block], node.args, shape)
+            except BindError as error:
+                raise ShapeError((), str(error)) from None
+            contract = self.library[node.block].contract
+            if is_row(shape) and contract is not None and contract.layout != "NLC":
+                raise ShapeError((), f"{node.block} works on a grid, it receives {shape[1]} tokens that are none")
+            if min(out[1:]) < SMALLEST and not is_row(shape):
+                raise ShapeError((), f"{node.block} leaves {out[1]} x {out[2]} pixels, the smallest is {SMALLEST}")
+        if node.at:
+            self._check_inside(node, shape)
+        return out
+
+    def _check_inside(self, node: Node, shape: Shape) -> None:
+        """What stands inside a block makes of an array what the part that it replaces made of it."""
+        slots = self.slots(node, shape)
+        for place, value in node.at.items():
+            slot = slots.get(place)
+            if slot is None:
+                nearest = ", ".join(list(slots)[:6]) or "none"
+                raise ShapeError((AT, place), f"{node.block} has no such place for one module; it has {nearest}")
+            if isinstance(value, tuple) and not slot.many:
+                raise ShapeError((AT, place), f"{place} of {node.block} is one module; expected a node, not a list")
+            out = slot.before
+            for i, child in enumerate(value) if isinstance(value, tuple) else ((None, value),):
+                out = self._child((AT, place) if i is None else (AT, place, i), child, out)
+            if out != slot.after:
+                wanted = f"{_text(slot.before)} becomes {_text(slot.after)} there"
+                raise ShapeError((AT, place), f"{wanted}, what stands there now makes {_text(out)}")
+
+    def _traced(self, node: Node, shape: Shape) -> Traced:
+        """What the library sees of the block as its constructor makes it. Raises ShapeError."""
+        block = self.library[node.block]
+        try:
+            if node.exact is not None:
+                return self._evaluate(node.block, bind_exact(node.args, shape), node.exact, shape)
+            contract = contract_of(block)
+            arguments = bind(block, node.args, shape)
+            return self._evaluate(node.block, arguments, (contract.layout, contract.output_layout), shape)
+        except BindError as error:
+            raise ShapeError((), str(error)) from None
 
     def _joined(self, node: Node, shape: Shape) -> Shape:
         outs = [self._child(step, child, shape) for step, child in children(node)]
@@ -94,6 +149,11 @@ class Inference:
             return self.out(child, shape)
         except ShapeError as error:
             raise ShapeError(step + error.path, error.reason) from None
+
+
+def is_row(shape: Shape) -> bool:
+    """Whether the edge carries tokens that form no grid."""
+    return shape[2] == 1 and shape[1] > 1
 
 
 def _text(shape: Shape) -> str:

@@ -139,7 +139,7 @@ def test_places() -> None:
         ),
         ({"stages": [{"block": "branches", "join": "xor", "body": [{"block": "jnas.Mlp"}]}]}, "add, concat, gate"),
         ({"stages": [{"block": "sequence"}]}, "tree stages.0: sequence has the arguments body"),
-        ({"head": 1}, "network has the arguments stem, stages"),
+        ({"tail": 1}, "network has the arguments stem, stages, head"),
         ({"block": "sequence"}, "sequence has the arguments body"),
     ],
 )

@@ -1,0 +1,78 @@
+"""What stands in a tree with all its arguments, without a contract: values that such arguments may have, and what is
+known of such a module at a place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from jnas.library.binding import BindError, Shape, size_value
+
+CLASSES = 10  # of a head whose data set is not known: shapes before the head do not depend on it
+BOUND = ("width", "classes", "height", "pair", "tokens")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A class or function of mined source or of the runtime ("nn.LayerNorm") as a value, with partial arguments."""
+
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "args", MappingProxyType(dict(sorted(self.args.items()))))
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(self.args.items())))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A value that follows from the place: incoming width, number of classes, incoming height, (height, width), tokens."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A submodule that a tree may replace: it maps one array to one array, once.
+
+    Shapes are (channels, height, width); a row of tokens that is no grid is (channels, tokens, 1). `many`: a list of
+    modules that are walked in order.
+    """
+
+    before: Shape
+    after: Shape
+    layout: str
+    output_layout: str
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A module at a place: outgoing shape, and its slots by attribute path in the order in which they are called."""
+
+    after: Shape
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+
+
+# (block, its arguments with everything bound, (incoming, outgoing) layout, incoming shape); raises BindError.
+Evaluate = Callable[[str, Mapping[str, Any], tuple[str, str], Shape], Traced]
+
+
+def unknown(block: str, args: Mapping[str, Any], layouts: tuple[str, str], shape: Shape) -> Traced:
+    """The `Evaluate` of a library that runs nothing."""
+    raise BindError(f"{block} has no contract here, and this library runs nothing to see its shape")
+
+
+def bind_exact(args: Mapping[str, Any], shape: Shape, classes: int = CLASSES) -> dict[str, Any]:
+    """The arguments of a module at incoming `shape`, bound ones replaced by their values."""
+    values = {"width": shape[0], "classes": classes}
+    return {
+        name: (values[value.kind] if value.kind in values else size_value(value.kind, *shape[1:]))
+        if isinstance(value, Bound)
+        else value
+        for name, value in args.items()
+    }
