@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify.add_argument("spec", type=Path, help="JSON list of rows: source, class, init, input_shapes")
     verify.add_argument("--root", action="append", default=[], metavar="NAME=DIR", help="folder of a source")
     verify.add_argument("--json", type=Path, help="where to write the result rows")
+    verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes; as many as cores by default")
     stats = commands.add_parser("stats", help="count classes, translations and refusals")
     stats.add_argument("sources", nargs="+")
     options = parser.parse_args(arguments)
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "translate":
             return _translate(options.source, options.out, [open_source(other) for other in options.others])
         if options.command == "verify":
-            return _verify(options.spec, options.root, options.json)
+            return _verify(options.spec, options.root, options.json, options.workers)
         return _stats(options.sources)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -72,9 +73,10 @@ def write_modules(translation: Translation, folder: Path) -> None:
         raise UserError(f"{folder}: not writable ({error.strerror}); give another --out folder") from error
 
 
-def _verify(spec: Path, roots: Sequence[str], out: Path | None) -> int:
-    from translators.verification import Verifier
+def _verify(spec: Path, roots: Sequence[str], out: Path | None, workers: int) -> int:
+    from translators.verification import require_torch, verify_rows
 
+    require_torch()
     try:
         rows = json.loads(spec.read_text())
     except (OSError, ValueError) as error:
@@ -89,16 +91,14 @@ def _verify(spec: Path, roots: Sequence[str], out: Path | None) -> int:
         raise UserError(f"--root {' '.join(roots)}: expected NAME=DIR")
     folders = {name: Path(folder) for name, folder in (root.split("=", 1) for root in roots)}
     results = []
-    with Verifier(folders) as verifier:
-        for row in rows:
-            result = verifier.verify(row)
-            results.append(result)
-            status = f"refused {result['code']}" if result["status"] == "refused" else result["status"]
-            differences = " ".join(f"{result[key]:.1e}" for key in _DIFFERENCES if result.get(key) is not None)
-            seconds = (result.get("seconds_translate") or 0.0) + (result.get("seconds_verify") or 0.0)
-            print(f"{status:12} {row['source']} {row['class']} {differences} {seconds:.1f} s", flush=True)
-            if result["status"] in ("wrong", "crashed"):
-                print(f"    {result.get('reason')}", flush=True)
+    for result in verify_rows(rows, folders, workers=workers):
+        results.append(result)
+        status = f"refused {result['code']}" if result["status"] == "refused" else result["status"]
+        differences = " ".join(f"{result[key]:.1e}" for key in _DIFFERENCES if result.get(key) is not None)
+        seconds = (result.get("seconds_translate") or 0.0) + (result.get("seconds_verify") or 0.0)
+        print(f"{status:12} {result['source']} {result['class']} {differences} {seconds:.1f} s", flush=True)
+        if result["status"] in ("wrong", "crashed"):
+            print(f"    {result.get('reason')}", flush=True)
     totals = collections.Counter(result["status"] for result in results)
     print(", ".join(f"{totals[status]} {status}" for status in ("right", "refused", "wrong", "crashed")))
     if out is not None:

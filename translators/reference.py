@@ -126,11 +126,15 @@ class Original:
             self.model.float().load_state_dict(before)
 
     def slopes(
-        self, inputs: Sequence[np.ndarray], cotangents: Sequence[np.ndarray], directions: Sequence[Sequence[np.ndarray]]
+        self,
+        inputs: Sequence[np.ndarray],
+        cotangents: Sequence[np.ndarray],
+        directions: Sequence[Sequence[np.ndarray]],
+        training: bool,
     ) -> list[float]:
         """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64.
 
-        In the mode that ran last. They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets some products of
+        They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets some products of
         broadcast matrices with batch 1 wrong.
         """
         import torch
@@ -145,7 +149,7 @@ class Original:
 
         try:
             with torch.no_grad():
-                self.model.double()
+                self.model.train(training).double()
                 return [(total(direction, 1) - total(direction, -1)) / (2 * step) for direction in directions]
         finally:
             self.model.float().load_state_dict(before)

@@ -41,12 +41,21 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Example:
+    """Constructor arguments and an input shape that execute."""
+
+    arguments: Mapping[str, Any]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why nothing came out. `stage` is construction, forward or output; `code` is that of unsupported source."""
 
     stage: str
     message: str
     code: str | None = None
+    example: Example | None = None  # of an output that was there and could not be read
 
     def __str__(self) -> str:
         return self.message

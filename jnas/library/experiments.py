@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jnas.library.binding import Shape
-from jnas.library.execution import Failure, Place, execute, read_shape
+from jnas.library.execution import Example, Failure, Place, execute, read_shape
 from jnas.library.hypotheses import Extent, Guess, Share, guesses, optional_guess, role_of, value_at
 from jnas.library.store import runtime_class
 from translators import Argument
@@ -48,7 +48,8 @@ class Experiment:
             return outcome
         reading = read_shape(outcome, place, layout)
         if reading is None:
-            return Failure("output", f"returns shape {outcome} for an input of {place.tensor}: no image and no tokens")
+            why = f"returns shape {outcome} for an input of {place.tensor}: no image and no tokens"
+            return Failure("output", why, example=Example(values, place.tensor))
         return Output(*reading)
 
     def guess(self, guess: Guess, place: Place, layout: str | None = None) -> Output | Failure:

@@ -107,7 +107,7 @@ def _make(source: Source, others: Sequence[Source], folder: Path, progress: Prog
         source, others=others, progress=lambda done, total: progress("translating", done, total)
     )
     if not translation.classes:
-        raise UserError(f"{source.root}: no class derived from nn.Module found; give PyTorch source")
+        raise UserError(f"{source.spec}: no class derived from nn.Module found; give PyTorch source")
     modules = folder / MODULES_FOLDER
     for path, text in translation.modules.items():
         target = modules / path
@@ -119,7 +119,9 @@ def _make(source: Source, others: Sequence[Source], folder: Path, progress: Prog
     )
     return {
         "blocks": [answer["block"] for answer in answers if answer["block"] is not None],
-        "outcomes": {answer["name"]: {k: answer[k] for k in ("status", "code", "reason")} for answer in answers}
+        "outcomes": {
+            answer["name"]: {k: answer.get(k) for k in ("status", "code", "reason", "example")} for answer in answers
+        }
         | {name: _refusal_json(o) for name, o in sorted(translation.outcomes.items()) if isinstance(o, Refusal)},
         "report": _counts(translation, answers),
         "skipped_files": translation.skipped_files,

@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,7 @@ from jnas.library.binding import contract_of
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.contracts import NotPlaceable, find_contract
 from jnas.library.domains import with_domains
-from jnas.library.execution import Failure
+from jnas.library.execution import Example, Failure
 from jnas.library.experiments import Experiment, find_start
 from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
@@ -41,6 +41,7 @@ class Probe:
     reason: str = ""
     code: str | None = None
     block: Block | None = None
+    example: Example | None = None  # None where it does not execute
 
 
 def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
@@ -49,10 +50,11 @@ def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
     start = find_start(experiment)
     if isinstance(start, Failure):
         if start.stage == "output":
-            return Probe(name, "executed", start.message, block=_bare(name, arguments))
+            return Probe(name, "executed", start.message, block=_bare(name, arguments), example=start.example)
         return Probe(name, "refused" if start.code else "crashed", start.message, start.code)
-    values = {argument: runtime_class(value_at(symbol, start.place.shape)) for argument, symbol in start.guess.items()}
-    trace = observe(cls, values, start.place)
+    values = {argument: value_at(symbol, start.place.shape) for argument, symbol in start.guess.items()}
+    example = Example(values, start.place.tensor)
+    trace = observe(cls, {argument: runtime_class(value) for argument, value in values.items()}, start.place)
     try:
         block = with_domains(experiment, find_contract(experiment, start, name), start)
         contract = contract_of(block)
@@ -60,8 +62,9 @@ def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
             raise NotPlaceable("returns its input as it is")
     except NotPlaceable as reason:
         block = replace(_bare(name, arguments), family=family_of(trace, Contract(), name))
-        return Probe(name, "executed", str(reason), block=block)
-    return Probe(name, "placeable", block=replace(block, family=family_of(trace, contract, name)))
+        return Probe(name, "executed", str(reason), block=block, example=example)
+    block = replace(block, family=family_of(trace, contract, name))
+    return Probe(name, "placeable", block=block, example=example)
 
 
 def _bare(name: str, arguments: Sequence[Argument]) -> Block:
@@ -106,7 +109,15 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     record = None
     if found.block is not None:
         record = block_to_json(replace(found.block, description=described.description, provenance=described.provenance))
-    return {"name": name, "status": found.status, "reason": found.reason, "code": found.code, "block": record}
+    example = None if found.example is None else asdict(found.example)
+    return {
+        "name": name,
+        "status": found.status,
+        "reason": found.reason,
+        "code": found.code,
+        "block": record,
+        "example": example,
+    }
 
 
 def _limit_memory() -> None:
