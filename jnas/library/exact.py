@@ -30,7 +30,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Bound:
-    """A value that follows from the place: incoming width, number of classes, incoming height, (height, width), tokens."""
+    """A value that follows from the place: incoming width, number of classes, incoming height, its pair, tokens."""
 
     kind: str
 

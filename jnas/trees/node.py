@@ -39,8 +39,8 @@ _DIGITS = re.compile(r"(\d+)")
 class Node:
     """A block of the library, or a built-in container (names without a dot), and the decisions taken for it.
 
-    `at` replaces what the constructor of the block makes: attribute path ("layer2.0.conv1") -> a node, or the nodes of a
-    list that the block walks in order. An *exact* node says all arguments of its block itself and needs no contract;
+    `at` replaces what the constructor of the block makes: attribute path ("layer2.0.conv1") -> a node, or the nodes of
+    a list that the block walks in order. An *exact* node says all arguments of its block itself and needs no contract;
     `exact` is its (incoming, outgoing) layout. An argument that is a node is a module made of that node's arguments.
     """
 

@@ -37,6 +37,7 @@ class Inference:
 
     def __init__(self, library: Mapping[str, Block]):
         self.library = library
+        self._evaluate: Evaluate = getattr(library, "evaluate", unknown)  # a plain mapping of blocks runs nothing
         self._known: dict[tuple[Node, Shape], Shape | ShapeError] = {}
 
     def infer(self, tree: Node, shape: Shape) -> dict[Path, tuple[Shape, Shape]]:
