@@ -32,7 +32,7 @@ def standalone(translation: Translation, qualified_name: str) -> str:
 def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
     """Path -> text of every module that has one of `units`."""
     by_module: dict[Module, list[Unit]] = {}
-    for unit in sorted(units, key=lambda unit: (unit.module.file.path, unit.order)):
+    for unit in sorted(units, key=lambda unit: (unit.module.file.emitted_path, unit.order)):
         by_module.setdefault(unit.module, []).append(unit)
     needs = {module: _needs(module, found, closures) for module, found in by_module.items()}
     circles = _circles(
@@ -42,13 +42,14 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
         }
     )
     return {
-        module.file.path: _emit(module, found, needs[module], circles, closures) for module, found in by_module.items()
+        module.file.emitted_path: _emit(module, found, needs[module], circles, closures)
+        for module, found in by_module.items()
     }
 
 
 def unit_at(path: str, text: str, line: int, units: Iterable[Unit], closures: Closures) -> Unit:
     """The unit that an emitted line belongs to; for a line of the imports the first unit of the file."""
-    here = sorted((unit for unit in units if unit.module.file.path == path), key=lambda unit: unit.order)
+    here = sorted((unit for unit in units if unit.module.file.emitted_path == path), key=lambda unit: unit.order)
     found, position = here[0], 0
     for unit in here:
         position = text.find(_text(unit, closures.rewriter.rewrite(unit), closures)[0], position)
@@ -133,12 +134,17 @@ def _text(unit: Unit, rewritten: Rewritten, closures: Closures) -> tuple[str, di
 def _header(module: Module, units: list[Unit]) -> str:
     source = module.source
     origin = " ".join(part for part in (source.name, source.version) if part)
-    lines = f"lines {min(u.first_line for u in units)}-{max(u.last_line for u in units)}"
     licence = f", licence {source.licence}" if source.licence else ""
     return (
-        f'"""Translated from {_plain(origin)}, {_plain(module.file.path)}, {lines}{_plain(licence)}.\n\n'
+        f'"""Translated from {_plain(origin)}, {_plain(_place(module, units) + licence)}.\n\n'
         f'Source sha256 {module.file.sha256}.\n"""\n'
     )
+
+
+def _place(module: Module, units: list[Unit]) -> str:
+    path, first = module.file.position(min(unit.first_line for unit in units))
+    end, last = module.file.position(max(unit.last_line for unit in units))
+    return f"{path}, lines {first}-{last}" if path == end else f"{path} line {first} to {end} line {last}"
 
 
 def _plain(text: str) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from translators import environment
 from translators.environment import UNKNOWN, Foreign
+from translators.parsing import parse
 from translators.rewriting import names
-from translators.sources import Source, SourceFile
+from translators.sources import Source, SourceFile, identifier
 
-_LONGEST_LINE = 20_000
 _BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 
 
@@ -102,14 +102,16 @@ class Index:
         self.modules: dict[str, Module] = {}
         skipped = [entry for source in sources for entry in source.skipped]
         trees: dict[str, ast.Module] = {}
-        files = [(source, file) for source in sources for file in source.files]
+        files = [(source, file) for source in sources for file in (*source.files, *source.context)]
         for owner, file in files:
-            tree = _parse(file)
+            tree = parse(file.text)
             if isinstance(tree, str):
                 skipped.append((file.path, tree))
-            elif file.module not in self.modules:
-                self.modules[file.module] = Module(file, owner)
-                trees[file.module] = tree
+                continue
+            if file.module in self.modules:  # folders given together may both have a train.py
+                file = replace(file, module=f"{identifier(owner.name)}.{file.module}")
+            self.modules[file.module] = Module(file, owner)
+            trees[file.module] = tree
         self.skipped = tuple(skipped)
         self._suffixes: dict[str, set[str]] = {}
         for name in self.modules:
@@ -118,10 +120,12 @@ class Index:
                 self._suffixes.setdefault(".".join(parts[start:]), set()).add(name)
         self._resolving: set[tuple[str, str]] = set()
         self._resolved: dict[tuple[str, str], Symbol] = {}
-        # Every module and every folder of modules.
-        self._places = {
-            ".".join(name.split(".")[:end]) for name in self.modules for end in range(1, name.count(".") + 2)
-        }
+        # Every module and every folder of modules, with the sources that have it.
+        self._places: dict[str, set[str]] = {}
+        for name, module in self.modules.items():
+            for end in range(1, name.count(".") + 2):
+                self._places.setdefault(".".join(name.split(".")[:end]), set()).add(module.source.spec)
+        self._roots: dict[str, list[str]] = {}
         for name, tree in trees.items():
             _Reader(self, self.modules[name]).read(tree.body)
 
@@ -179,19 +183,36 @@ class Index:
         return Symbol("foreign", names.canonical(dotted))
 
     def absolute(self, module: Module, target: str) -> str:
-        """The module that `import target`, written in `module`, finds: itself, a sibling, or the one that ends so."""
-        root = target.split(".")[0]
-        if root == "torch" or root in sys.stdlib_module_names or root in self._places:
+        """The module that `import target`, written in `module`, finds, whatever folder it is meant to run in."""
+        first = target.split(".")[0]
+        if first == "torch" or first in sys.stdlib_module_names:
             return target
-        if module.package and f"{module.package}.{root}" in self._places:
-            return f"{module.package}.{target}"
+        for wanted in (target, first):
+            for root in self._import_roots(module):
+                if module.source.spec in self._places.get(root + wanted, ()):
+                    return root + target
+            if wanted in self._places:
+                return target
         parts = target.split(".")
         for end in range(len(parts), 0, -1):
             candidates = self._suffixes.get(".".join(parts[:end]), set())
-            own = {name for name in candidates if self.modules[name].source is module.source}
-            if len(own) == 1:
-                return ".".join([*own, *parts[end:]])
+            own = sorted(name for name in candidates if self.modules[name].source is module.source)
+            nearness = [_shared(name, module.name) for name in own]
+            if own and nearness.count(max(nearness)) == 1:
+                return ".".join([own[nearness.index(max(nearness))], *parts[end:]])
         return target
+
+    def _import_roots(self, module: Module) -> list[str]:
+        """Prefixes that absolute imports of `module` may leave out: of scripts their own folder first, nearest first;
+        of a package the folder above it first."""
+        if module.package not in self._roots:
+            parts = module.package.split(".") if module.package else []
+            folders = [".".join(parts[:end]) for end in range(len(parts), -1, -1)]
+            packages = {name for name in folders if name in self.modules and self.modules[name].file.is_package}
+            above = next(folder for folder in folders if folder not in packages)
+            ordered = [above, *(folder for folder in folders if folder != above)]
+            self._roots[module.package] = [f"{folder}." if folder else "" for folder in ordered]
+        return self._roots[module.package]
 
     def lookup(self, module: Module) -> environment.Lookup:
         """Names of `module` for `environment.evaluate`: foreign names, literal constants, else UNKNOWN."""
@@ -379,6 +400,12 @@ def assigned_names(statement: ast.stmt) -> Iterator[str]:
         stack.extend(ast.iter_child_nodes(node))
 
 
+def _shared(a: str, b: str) -> int:
+    """How many leading parts two dotted names share."""
+    same = [x == y for x, y in zip(a.split("."), b.split("."), strict=False)]
+    return same.index(False) if False in same else len(same)
+
+
 def _exported(module: Module, name: str) -> bool:
     """Whether `from module import *` gives `name`."""
     return not name.startswith("_") or name in _declared(module)
@@ -406,15 +433,3 @@ def _is_main_guard(test: ast.expr) -> bool:
 
 def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any((environment.dotted(d) or "").endswith("overload") for d in node.decorator_list)
-
-
-def _parse(file: SourceFile) -> ast.Module | str:
-    """The syntax tree, or why there is none. Costs this file only, whatever it holds."""
-    if any(len(line) > _LONGEST_LINE for line in file.text.split("\n")):
-        return f"a line is longer than {_LONGEST_LINE} characters"
-    try:
-        return ast.parse(file.text)
-    except SyntaxError as error:
-        return f"not Python 3: {error.msg} (line {error.lineno})"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return f"not parsable ({type(error).__name__})"

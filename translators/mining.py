@@ -72,6 +72,8 @@ class MinedClass:
 def mine_class(cls: Class, classes: ClassGraph, closure: tuple[str, ...] = ()) -> MinedClass:
     """The record of one module class."""
     unit, file, source = cls.unit, cls.unit.module.file, cls.unit.module.source
+    path, first_line = file.position(unit.first_line)
+    last_line = first_line + unit.last_line - unit.first_line
     constructor = classes.method(cls, "__init__")
     forward = classes.method(cls, "forward")
     arguments = _arguments(constructor[1]) if constructor else ()
@@ -81,9 +83,9 @@ def mine_class(cls: Class, classes: ClassGraph, closure: tuple[str, ...] = ()) -
         qualified_name=unit.qualified_name,
         module=unit.module.name,
         name=unit.name,
-        path=file.path,
-        first_line=unit.first_line,
-        last_line=unit.last_line,
+        path=path,
+        first_line=first_line,
+        last_line=last_line,
         arguments=arguments,
         inputs=inputs,
         returns=returns,
@@ -91,9 +93,7 @@ def mine_class(cls: Class, classes: ClassGraph, closure: tuple[str, ...] = ()) -
         doc=(ast.get_docstring(cls.node) or "").strip().split("\n")[0],
         bases=tuple(spelling if symbol is None else symbol.name for spelling, symbol in cls.bases),
         closure=closure,
-        provenance=Provenance(
-            source.name, source.version, file.path, (unit.first_line, unit.last_line), source.licence, file.sha256
-        ),
+        provenance=Provenance(source.name, source.version, path, (first_line, last_line), source.licence, file.sha256),
     )
 
 

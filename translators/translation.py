@@ -70,8 +70,10 @@ _prepared = lru_cache(maxsize=1)(_prepare)
 
 
 def _module_classes(source: Source, closures: Closures) -> list[Class]:
-    classes = closures.classes
-    return [cls for cls in classes.classes.values() if cls.unit.module.source == source and classes.is_module(cls)]
+    """Those of the files that are to be mined: not of what only surrounds them."""
+    classes, mined = closures.classes, {file.path for file in source.files}
+    own = [cls for cls in classes.classes.values() if cls.unit.module.source.spec == source.spec]
+    return [cls for cls in own if cls.unit.module.file.path in mined and classes.is_module(cls)]
 
 
 def _translate(
@@ -89,7 +91,7 @@ def _translate(
         name = cls.unit.qualified_name
         needed = {unit.qualified_name for unit in closures.units([cls.unit])} - {name}
         records.append(replace(mine_class(cls, closures.classes), closure=tuple(sorted(needed))))
-        outcomes[name] = refusals[name] or Translated(name, cls.unit.module.file.path)
+        outcomes[name] = refusals[name] or Translated(name, cls.unit.module.file.emitted_path)
     return Translation(source, tuple(records), modules, outcomes, closures.classes.index.skipped)
 
 
@@ -112,7 +114,7 @@ def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str
             unit = unit_at(path, modules[path], violation.line, units, closures)
             if not closures.withdraw(unit, message):  # the line belongs to no unit: the file as a whole goes
                 for other in units:
-                    if other.module.file.path == path:
+                    if other.module.file.emitted_path == path:
                         closures.withdraw(other, message)
         for cls in list(needed):
             found = closures.refusal(cls)

@@ -80,7 +80,8 @@ class InPlace(State):
         return call.with_changes(func=checked)
 
     def _position(self) -> str:
-        return f"{self.module.file.path}:{getattr(self.statements[-1], 'lineno', 0)}"
+        path, line = self.module.file.position(getattr(self.statements[-1], "lineno", 1))
+        return f"{path}:{line}"
 
     def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> Any:
         value = original_node.value

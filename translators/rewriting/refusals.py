@@ -14,8 +14,9 @@ def refusal(module: Module, statement: ast.AST, code: str, spelling: str, name: 
     node = _find(statement, spelling) or statement
     line = getattr(node, "lineno", 1)
     column = getattr(node, "col_offset", 0)
+    path, shown = module.file.position(line)
     text = module.lines[line - 1] if line <= len(module.lines) else ""
-    return Refusal(code, message or f"{name} is not supported", module.file.path, line, column, text, name)
+    return Refusal(code, message or f"{name} is not supported", path, shown, column, text, name)
 
 
 def call_text(found: Refusal, function: str) -> str:
