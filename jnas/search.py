@@ -21,6 +21,7 @@ from jnas.evaluation.gate import judge, judge_start
 from jnas.evaluation.outcomes import Result, Verdict
 from jnas.evaluation.pool import Pool
 from jnas.library.mining import mine
+from jnas.library.source import class_source
 from jnas.library.store import Library, open_library
 from jnas.models.source import export_flax
 from jnas.planning.history import History, candidate
@@ -30,11 +31,13 @@ from jnas.reports import html
 from jnas.reports.live import LiveView
 from jnas.reports.run import Run
 from jnas.reports.summary import print_summary
-from jnas.resolving.choosers import Chooser, make_chooser
+from jnas.resolving.budget import BudgetSpent, Limits
+from jnas.resolving.choosers import REPLAY, Chooser, make_chooser
 from jnas.resolving.resolve import NothingPossible, Proposal, resolve
+from jnas.resolving.transcript import Transcript
 from jnas.runs import archive
 from jnas.runs.claim import claim, claim_library
-from jnas.runs.configuration import Configuration, load, names
+from jnas.runs.configuration import Configuration, LanguageModelSettings, load, names
 from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
 from jnas.runs.directory import RunDirectory, write_atomically
 from jnas.runs.phases import Phases
@@ -70,9 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def search(configuration: Configuration, directory: RunDirectory, quiet: bool = False) -> None:
     """Spend the budget, train the best longer, write what remains. Continues a run that was started before."""
-    plan, chooser = planner(configuration.planner.name), make_chooser(configuration.llm.name)
+    plan = planner(configuration.planner.name)
     check_names(configuration)
     with directory.held(), RunDatabase.open(directory.database) as database:
+        chooser = open_chooser(configuration.llm, database)
         claim(directory, database, configuration)
         phases = Phases(database, "starting")
         dataset = open_dataset(**asdict(configuration.dataset))
@@ -92,14 +96,16 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
             for round_ in count(1):
                 slots = job.open_slots(round_)
                 if not slots:
+                    if not trained:
+                        view.note(f"the budget of {configuration.search.budget} is spent; --budget goes on from here")
                     break
                 history = archive.history(database, library, before_round=round_)
-                for slot in slots:
-                    job.propose(round_, slot, history)
+                spent = job.propose_round(round_, slots, history)
                 trained = job.train() or trained
+                if spent:
+                    view.note(f"{spent}: no more candidates; with a higher cap the same command goes on from here")
+                    break
 
-            if not trained:
-                view.note(f"the budget of {configuration.search.budget} is spent; --budget goes on from here")
             view.phase("final training", configuration.final.recipe)
             best = job.train_best_longer()
             phases.enter("reporting")
@@ -144,6 +150,18 @@ class Search:
         settings = self.configuration.search
         return [slot for slot in range(settings.round_size) if self._number(round_, slot) <= settings.budget]
 
+    def propose_round(self, round_: int, slots: Sequence[int], history: History) -> str:
+        """Candidates for the slots, all from one history. Words when a cap on hours or questions came first."""
+        limit, spent = self.configuration.search.hours, sum(self.database.phases().values()) / 3600
+        if limit is not None and spent >= limit:
+            return f"search.hours = {limit:g} is spent ({spent:.2f})"
+        try:
+            for slot in slots:
+                self.propose(round_, slot, history)
+        except BudgetSpent as error:
+            return str(error)
+        return ""
+
     def propose(self, round_: int, slot: int, history: History) -> None:
         """Judge proposals until one passes the gate; record it with all that was turned down before it."""
         candidates = self.database.candidates()
@@ -158,6 +176,10 @@ class Search:
             words = describe(proposal.edit, parent)
             self.view.proposal(number, plan.parent, words)
             choices += _choices(round_, slot, attempt, proposal)
+            if self.chooser.spent:
+                self.view.detail(
+                    f"{self.configuration.planner.name} planner, {self.chooser.name}: {self.chooser.spent}"
+                )
             verdict = self._judge(parent, proposal, known)
             self.view.verdict(
                 number, verdict.reason, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds
@@ -201,7 +223,15 @@ class Search:
                 rng = generator(seed, round_, slot, "resolve", attempt)
                 try:
                     proposal = resolve(
-                        plan, history, parent, self.library, self.evaluator.shape, self.chooser, rng, self._goal()
+                        plan,
+                        history,
+                        parent,
+                        self.library,
+                        self.evaluator.shape,
+                        self.chooser,
+                        rng,
+                        self._goal(),
+                        class_source,
                     )
                 except NothingPossible as nothing:
                     attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing)))
@@ -302,6 +332,17 @@ class Search:
             self.view.epoch(numbers[index], values["epoch"], values["epochs"], loss=values["loss"])
 
         return progress
+
+
+def open_chooser(settings: LanguageModelSettings, database: RunDatabase) -> Chooser:
+    """Who answers: with the transcript of this run, or of the run that is replayed. Raises UserError."""
+    if settings.name.startswith(REPLAY):
+        with RunDatabase.read(RunDirectory(Path(settings.name.removeprefix(REPLAY))).database) as recorded:
+            transcript = Transcript(recorded.exchanges())
+    else:
+        transcript = Transcript(database.exchanges(), database.add_exchange)
+    limits = Limits(settings.calls, settings.tokens, settings.dollars)
+    return make_chooser(settings.name, transcript, limits, settings.calls_per_minute, settings.thinking)
 
 
 class Stopped(BaseException):
@@ -432,7 +473,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", metavar="NAME", help="the embedded fashion_mnist_small, or any name of tfds")
     parser.add_argument("--data-dir", metavar="DIR", help="where tfds keeps prepared data sets")
     parser.add_argument("--planner", metavar="NAME", help=", ".join(PLANNERS))
-    parser.add_argument("--llm", metavar="NAME", help="auto, none, local, local:PATH, gemini or gemini:MODEL")
+    parser.add_argument(
+        "--llm", metavar="NAME", help="auto, none, local, local:PATH, gemini, gemini:MODEL or replay:RUN"
+    )
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=500_000"

@@ -24,7 +24,7 @@ ROOMS = {  # room -> how high it stands; a room imports rooms that stand lower, 
     "jnas.benchmarks": 7,
 }
 SAME_LEVEL = {("jnas.models", "jnas.training"), ("jnas.resolving", "jnas.planning"), ("jnas.evaluation", "jnas.runs")}
-SAME_LEVEL |= {("jnas.runs", "jnas.planning"), ("jnas.runs", "jnas.evaluation")}
+SAME_LEVEL |= {("jnas.runs", "jnas.planning"), ("jnas.runs", "jnas.evaluation"), ("jnas.runs", "jnas.resolving")}
 COMMAND_LINES = 6
 LOADED_WHEN_USED = {"jnas.training.cifar"}  # its class derives from one of tensorflow_datasets
 PURE = ("jnas.trees", "jnas.planning", "jnas.library.block", "jnas.library.binding", "jnas.resolving.questions")

@@ -1,106 +1,114 @@
-"""Gemini through google-genai: structured output, a deadline per question, retries that heed the server."""
+"""Gemini through google-genai: structured output, thoughts and answer paid from budgets of their own."""
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from jnas.resolving.questions import INSTRUCTIONS, Choice, Question, clean, read_answer, schema
+from jnas.resolving.keys import find_key
+from jnas.resolving.providers import Reply, Request, Trouble
+from jnas.resolving.questions import clean, schema
 from translators.diagnostics import UserError
 
 DEFAULT_MODEL = "gemini-flash-latest"
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-ATTEMPTS = 4
-DEADLINE_SECONDS = 60.0  # for a question, its retries and pauses included
-CALL_SECONDS = 30.0
-MAX_OUTPUT_TOKENS = 8192  # a thinking model spends the answer's budget on its thoughts
+TEMPERATURE = 1.0  # what its makers advise; lower values make thinking models loop
 RETRIED = (408, 429, 500, 502, 503, 504)
 HOPELESS = (401, 403, 404)  # and 400 with a bad key: no later question would fare better
 
 
-def find_key() -> str | None:
-    """The key of the environment."""
-    return next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), None)
+class Gemini:
+    """Asks `model`; $GOOGLE_GEMINI_BASE_URL sends the questions elsewhere. Raises UserError when no key is set.
 
+    `thinking` tokens may be thought before an answer; models that cannot think are asked without.
+    """
 
-class GeminiChooser:
-    """Asks `model`; $GOOGLE_GEMINI_BASE_URL sends the questions elsewhere. Raises UserError when no key is set."""
-
-    def __init__(self, model: str = DEFAULT_MODEL, pause: Callable[[float], None] = time.sleep):
-        self._key = find_key()
-        if not self._key:
-            raise UserError(f"llm 'gemini': no key; set {' or '.join(KEY_VARIABLES)}, or use --llm local or none")
-        self._model, self._pause = model, pause
+    def __init__(self, model: str = DEFAULT_MODEL, thinking: int = 1024):
+        key = find_key(KEY_VARIABLES)
+        if key is None:
+            raise UserError(
+                f"llm 'gemini': no key; set {' or '.join(KEY_VARIABLES)} (or the same with _FILE to the path of a file "
+                "that holds it), or use --llm local or none"
+            )
+        self._key, self.model, self._thinking = key, model, thinking
+        self._can_think = thinking > 0
         self._client: Any = None
 
     @property
     def name(self) -> str:
-        return f"gemini ({self._model})"
+        return f"gemini ({self.model})"
 
-    def choose(self, question: Question, rng: np.random.Generator) -> Choice:
-        """An answer, or none and the problem. Raises UserError when key or model are refused for good."""
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return {"thinking": self._thinking, "temperature": TEMPERATURE, "reads_source": True}
+
+    def ask(self, request: Request, seconds: float) -> Reply:
+        """See Provider. Raises UserError when key or model are refused for good."""
         from google.genai import errors
 
-        seed = int(rng.integers(2**31))
-        jitter = np.random.default_rng(seed)  # not `rng`: how often we retry must not move later draws
-        started = time.monotonic()
-        problem = ""
-        for attempt in range(ATTEMPTS):
-            left = DEADLINE_SECONDS - (time.monotonic() - started)
-            if left <= 0:
-                break
-            wait = 2.0**attempt
-            try:
-                text, tokens = self._call(question, seed, min(left, CALL_SECONDS))
-                return Choice(read_answer(text), "llm", time.monotonic() - started, tokens)
-            except errors.APIError as error:
-                problem = f"HTTP {error.code}"
-                if error.code in HOPELESS or "API_KEY_INVALID" in str(error.details):
-                    raise UserError(
-                        f"llm 'gemini:{self._model}': HTTP {error.code}, {self._safe(error.message)}; check the key "
-                        "and the model's name, or use --llm local or none"
-                    ) from None  # the cause would print the whole reply
-                if error.code not in RETRIED:
-                    break
-                wait = _retry_delay(error.details) or wait
-            except Exception as error:  # the transport's own kind of error, which depends on what is installed
-                problem = type(error).__name__
-            left = DEADLINE_SECONDS - (time.monotonic() - started)
-            wait *= 1 + 0.25 * float(jitter.random())
-            if attempt + 1 == ATTEMPTS or wait >= left:
-                break
-            self._pause(wait)
-        return Choice({}, "llm", time.monotonic() - started, 0, f"gemini gave no answer ({problem})")
+        try:
+            return self._call(request, seconds)
+        except errors.APIError as error:
+            message = self._safe(error.message)
+            if error.code == 400 and self._can_think and "think" in message.lower():
+                self._can_think = False
+                raise Trouble("it cannot think", delay=0.0) from None
+            if error.code in HOPELESS or "API_KEY_INVALID" in str(error.details):
+                raise UserError(
+                    f"llm 'gemini:{self.model}': HTTP {error.code}, {message}; check the key and the model's name, or "
+                    "use --llm local or none"
+                ) from None  # the cause would print the whole reply
+            raise Trouble(f"HTTP {error.code}", error.code in RETRIED, _retry_delay(error.details)) from None
+        except Exception as error:  # the transport's own kind of error, which depends on what is installed
+            raise Trouble(type(error).__name__) from None
 
-    def _call(self, question: Question, seed: int, seconds: float) -> tuple[str | None, int]:
+    def _call(self, request: Request, seconds: float) -> Reply:
         from google import genai
         from google.genai import types
 
         if self._client is None:
-            self._client = genai.Client(api_key=self._key, vertexai=False)
+            self._client = genai.Client(api_key=self._key.reveal(), vertexai=False)
+        thinking = self._thinking if self._can_think else 0
         reply = self._client.models.generate_content(
-            model=self._model,
-            contents=question.text,
+            model=self.model,
+            contents=request.prompt,
             config=types.GenerateContentConfig(
-                system_instruction=INSTRUCTIONS,
-                response_mime_type="application/json",
-                response_json_schema=schema(question),
-                max_output_tokens=MAX_OUTPUT_TOKENS,
-                seed=seed,
+                system_instruction=request.instructions,
+                response_mime_type="application/json" if request.fields else None,
+                response_json_schema=schema(request.question) if request.fields else None,
+                max_output_tokens=request.answer_tokens + thinking,
+                thinking_config=types.ThinkingConfig(thinking_budget=thinking) if thinking else None,
+                temperature=TEMPERATURE,
+                seed=request.seed,
                 http_options=types.HttpOptions(timeout=max(1, int(1000 * seconds))),
             ),
         )
-        parts = [part for found in reply.candidates or [] for part in (found.content and found.content.parts) or []]
-        text = "".join(part.text for part in parts if part.text and not part.thought)
-        return text, (reply.usage_metadata and reply.usage_metadata.total_token_count) or 0
+        candidates = reply.candidates or []
+        parts = [part for found in candidates for part in (found.content and found.content.parts) or []]
+        usage = reply.usage_metadata
+        given = (usage and usage.prompt_token_count) or 0
+        return Reply(
+            text="".join(part.text for part in parts if part.text and not part.thought),
+            problem=_problem(reply),
+            input_tokens=given,
+            output_tokens=max(0, ((usage and usage.total_token_count) or 0) - given),
+        )
 
     def _safe(self, text: str | None) -> str:
-        return clean((text or "refused").replace(str(self._key), "***"), 200)
+        return clean(self._key.redact(text or "refused"), 200)
+
+
+def _problem(reply: Any) -> str:
+    """Why the reply is no whole answer; empty when it is one."""
+    blocked = reply.prompt_feedback and reply.prompt_feedback.block_reason
+    if blocked:
+        return f"the question was blocked ({getattr(blocked, 'value', blocked)})"
+    if not reply.candidates:
+        return "no candidate in the reply"
+    finish = reply.candidates[0].finish_reason
+    reason = str(getattr(finish, "value", finish) or "STOP")
+    return "" if reason in ("STOP", "FINISH_REASON_UNSPECIFIED") else f"the answer ended early ({clean(reason)})"
 
 
 def _retry_delay(details: Any) -> float | None:

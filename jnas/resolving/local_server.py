@@ -54,9 +54,12 @@ def answer(server: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     reply = server.handle_chat_completions(dict(request))
     if "choices" not in reply:
         return {"error": str(reply.get("error", {}).get("message", "no answer"))[:200]}
+    choice, usage = reply["choices"][0], reply["usage"]
     return {
-        "text": reply["choices"][0]["message"].get("content") or "",
-        "tokens": reply["usage"]["total_tokens"],
+        "text": choice["message"].get("content") or "",
+        "finish": choice.get("finish_reason") or "stop",
+        "input_tokens": usage["prompt_tokens"],
+        "output_tokens": usage["completion_tokens"],
     }
 
 

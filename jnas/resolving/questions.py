@@ -81,13 +81,29 @@ def draw(question: Question, rng: np.random.Generator) -> dict[str, str]:
     return {name: options[int(rng.integers(len(options)))] for name, options in question.fields.items()}
 
 
-def settle(question: Question, choice: Choice, rng: np.random.Generator) -> Choice:
+def mistake(question: Question, values: Mapping[str, str]) -> str:
+    """What is wrong with an answer, in words; empty when it names a listed option for each field and nothing else."""
+    for name, options in question.fields.items():
+        if name not in values:
+            return f"{name} is missing; expected a JSON object with {', '.join(question.fields)}"
+        if values[name] not in options:
+            return f"{name} is {clean(json.dumps(values[name]))}; expected one of {clean(', '.join(options), 200)}"
+    extra = [name for name in values if name not in question.fields]
+    return f"{clean(extra[0])} was not asked for; expected {', '.join(question.fields)} only" if extra else ""
+
+
+def repair(question: Question, answer: str, wrong: str) -> Question:
+    """The question once more, with the answer that was not allowed and what is wrong with it."""
+    text = f"{question.text}\nYour last answer was refused:\n{fenced([answer or 'nothing', wrong], 300)}\nAnswer again."
+    return Question(text, question.fields)
+
+
+def settle(question: Question, choice: Choice, seed: int) -> Choice:
     """The choice if it answers the question with listed options, else a uniform draw in its place."""
-    fields = question.fields
-    if choice.values.keys() == fields.keys() and all(choice.values[name] in fields[name] for name in fields):
+    wrong = choice.problem or mistake(question, choice.values)
+    if not wrong:
         return choice
-    problem = choice.problem or f"no listed options: {clean(json.dumps(dict(choice.values)))}"
-    return Choice(draw(question, rng), "fallback", choice.seconds, choice.tokens, problem)
+    return Choice(draw(question, np.random.default_rng(seed)), "fallback", choice.seconds, choice.tokens, wrong)
 
 
 def pick_one(context: str, request: str, name: str, lines: Sequence[str]) -> Question:

@@ -18,7 +18,8 @@ from jnas.planning.plan import Plan
 from jnas.planning.preference import Preference
 from jnas.resolving.choosers import Chooser, UniformChooser
 from jnas.resolving.directions import Direction, aim, settings
-from jnas.resolving.questions import Choice, Question, clean, fenced, fill, labelled, pick_one, settle
+from jnas.resolving.questions import FENCE, Choice, Question, clean, fenced, fill, labelled, pick_one, settle
+from jnas.resolving.stripping import stripped
 from jnas.trees import options
 from jnas.trees.edits import Edit, apply, describe, node_name, place_name
 from jnas.trees.node import Node, Path, Value, get, tree_hash
@@ -26,7 +27,7 @@ from jnas.trees.shapes import ShapeError, infer
 
 T = TypeVar("T")
 
-MOST_OPTIONS = 16  # of places, blocks or changes in one question
+MOST_OPTIONS = 20  # of places, blocks or changes in one question
 MOST_ARGUMENTS = 6
 MOST_VALUES = 8
 PAST_EDITS = 5
@@ -68,6 +69,7 @@ class _Dialogue:
     chooser: Chooser
     rng: np.random.Generator
     context: str
+    source_of: Callable[[Block], str]
     choices: list[tuple[Question, Choice]] = field(default_factory=list)
     fitting: dict[Path, Sequence[Block]] = field(default_factory=dict)  # the blocks of a place, once they were found
 
@@ -76,7 +78,8 @@ class _Dialogue:
         return infer(self.tree, self.library, self.shape)
 
     def ask(self, question: Question) -> Mapping[str, str]:
-        choice = settle(question, self.chooser.choose(question, self.rng), self.rng)
+        seed = int(self.rng.integers(2**31))
+        choice = settle(question, self.chooser.choose(question, seed), seed)
         self.choices.append((question, choice))
         return choice.values
 
@@ -97,8 +100,10 @@ def resolve(
     chooser: Chooser,
     rng: np.random.Generator,
     goal: str = "higher validation accuracy",
+    source_of: Callable[[Block], str] = lambda block: "",
 ) -> Proposal:
-    """One edit of the planned kind. `tree` is the parent, `goal` a line on the data set and the caps.
+    """One edit of the planned kind. `tree` is the parent, `goal` a line on the data set and the caps, `source_of` gives
+    the source of a block for choosers that read it.
 
     trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
@@ -110,7 +115,7 @@ def resolve(
     if not paths:
         raise NothingPossible(f"{kind} is possible nowhere in this tree")
     context = _context(plan, history, kind, direction, goal)
-    dialogue = _Dialogue(tree, kind, direction, plan.way == "minimal", library, shape, chooser, rng, context)
+    dialogue = _Dialogue(tree, kind, direction, plan.way == "minimal", library, shape, chooser, rng, context, source_of)
     if plan.preference is None:
         edit = _choose_edit(dialogue, paths)
     else:
@@ -177,7 +182,8 @@ def _choose_block(dialogue: _Dialogue, path: Path) -> str:
     if dialogue.minimal:
         return options.draw_module(blocks, dialogue.rng).name
     offered = _draw_some(blocks, options.draw_module, dialogue.rng)
-    return dialogue.pick(f"{_here(dialogue, path)}\nWhich block there?", "block", offered, _block_line).name
+    request = f"{_here(dialogue, path)}{_sources(dialogue, offered)}\nWhich block there?"
+    return dialogue.pick(request, "block", offered, _block_line).name
 
 
 def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, Value]:
@@ -304,6 +310,15 @@ def _outcome(record: Record) -> str:
 def _here(dialogue: _Dialogue, path: Path, block: Block | None = None) -> str:
     """The place that was chosen and the block, if one was."""
     return "Chosen:\n" + fenced([_place_line(dialogue, path), *([_block_line(block)] if block else [])])
+
+
+def _sources(dialogue: _Dialogue, blocks: Sequence[Block]) -> str:
+    """What the blocks do, as stripped source, for choosers that read it."""
+    if not dialogue.chooser.reads_source or len(blocks) < 2:
+        return ""
+    shown = {block.name: stripped(dialogue.source_of(block)) for block in blocks}
+    listed = ["\n".join((FENCE, *lines, FENCE)) for lines in shown.values() if lines]
+    return "\nThe blocks:\n" + "\n".join(listed) if listed else ""
 
 
 def _place_line(dialogue: _Dialogue, path: Path) -> str:

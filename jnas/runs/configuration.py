@@ -15,7 +15,15 @@ from typing import Any
 from translators.diagnostics import UserError
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "configurations"
-NOT_IDENTITY = ("search.budget", "search.workers")  # may change between the starts of one run
+NOT_IDENTITY = (
+    "search.budget",
+    "search.workers",
+    "search.hours",
+    "llm.calls",
+    "llm.tokens",
+    "llm.dollars",
+    "llm.calls_per_minute",
+)  # may change between the starts of one run
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,11 @@ class PlannerSettings:
 @dataclass(frozen=True)
 class LanguageModelSettings:
     name: str = "auto"
+    calls: int | None = None  # caps of the run; at one of them the search ends as if its budget were spent
+    tokens: int | None = None
+    dollars: float | None = None
+    calls_per_minute: float | None = None
+    thinking: int = 1024  # tokens that Gemini may think before an answer
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ class SearchSettings:
     round_size: int = 1  # proposals planned from the same history
     workers: int = 1
     seed: int = 0
+    hours: float | None = None  # after so many, all starts of the run together, no more rounds begin
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "planner.top_k": (1, float("inf")),
     "planner.epsilon": (0, 1),
     "planner.diversity": (0, float("inf")),
+    "llm.calls": (0, float("inf")),
+    "llm.tokens": (0, float("inf")),
+    "llm.dollars": (0, float("inf")),
+    "llm.calls_per_minute": (1e-3, float("inf")),
+    "llm.thinking": (0, 65_536),
     "caps.parameters": (1, float("inf")),
     "caps.multiply_adds": (1, float("inf")),
     "evaluation.epochs": (1, float("inf")),
@@ -101,6 +120,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.round_size": (1, 1024),
     "search.workers": (1, 1024),
     "search.seed": (0, float("inf")),
+    "search.hours": (0, float("inf")),
 }
 
 

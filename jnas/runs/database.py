@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from jnas.evaluation.outcomes import Result, Verdict
+from jnas.resolving.transcript import Exchange
 from translators.diagnostics import UserError
 
 SCHEMA = """
@@ -119,16 +120,6 @@ class Final:
     seed: int
     split: str
     result: Result
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A request to a language model and what came back, as JSON values; `key` is the hash of identity and request."""
-
-    key: str
-    identity: Mapping[str, Any]  # the model and the parameters that all requests of a run share
-    request: Mapping[str, Any]
-    reply: Mapping[str, Any]
 
 
 class RunDatabase:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
 import pytest
 
-from jnas.resolving import gemini
+from jnas.resolving import asking, gemini
+from jnas.resolving.asking import ModelChooser
 from jnas.resolving.questions import INSTRUCTIONS, Question, settle
 from translators.diagnostics import UserError
 
@@ -82,9 +82,10 @@ def ask(server: Server, *replies) -> tuple:
     """(settled choice, pauses) of one question."""
     server.replies = list(replies)
     pauses: list[float] = []
-    choice = gemini.GeminiChooser("gemini-test", pause=pauses.append).choose(QUESTION, np.random.default_rng(0))
+    chooser = ModelChooser(gemini.Gemini("gemini-test"), None, pause=pauses.append)
+    choice = chooser.choose(QUESTION, 0)
     assert KEY not in repr(choice)
-    return settle(QUESTION, choice, np.random.default_rng(0)), pauses
+    return settle(QUESTION, choice, 0), pauses
 
 
 def test_a_good_answer(server: Server) -> None:
@@ -115,7 +116,7 @@ def test_passing_trouble_is_waited_out(server: Server, trouble) -> None:
 
 def test_retries_are_bounded_and_end_in_a_uniform_draw(server: Server) -> None:
     choice, _ = ask(server, failure(503))
-    assert len(server.requests) == gemini.ATTEMPTS
+    assert len(server.requests) == asking.ATTEMPTS
     assert choice.source == "fallback" and "HTTP 503" in choice.problem
 
 
@@ -124,40 +125,61 @@ def test_a_delay_beyond_the_deadline_is_not_waited_for(server: Server) -> None:
     assert choice.source == "fallback" and pauses == [] and len(server.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        answer('{"place": "2"'),
-        answer('{"place": "17"}'),
-        answer('{"place": 2}'),
-        answer("I would take the second."),
-        answer(""),
-        answer(None, finishReason="MAX_TOKENS"),
-        (200, {"candidates": []}),
-        (200, {"promptFeedback": {"blockReason": "SAFETY"}}),
-        (200, {"candidates": [{"finishReason": "SAFETY"}]}),
-        answer('{"place": "' + "2" * 1_000_000 + '"}'),
-        failure(400, "bad schema"),
-    ],
-    ids=[
-        "cut",
-        "wrong option",
-        "wrong type",
-        "prose",
-        "empty",
-        "token cap",
-        "none",
-        "blocked",
-        "safety",
-        "huge",
-        "400",
-    ],
-)
-def test_a_bad_answer_is_asked_once_and_becomes_a_draw(server: Server, reply) -> None:
-    choice, _ = ask(server, reply)
-    assert choice.source == "fallback" and choice.problem and len(choice.problem) < 300
+BAD = {
+    "cut": answer('{"place": "2"'),
+    "wrong option": answer('{"place": "17"}'),
+    "wrong type": answer('{"place": 2}'),
+    "one too many": answer('{"place": "2", "also": "1"}'),
+    "prose": answer("I would take the second."),
+    "empty": answer(""),
+    "huge": answer('{"place": "' + "2" * 1_000_000 + '"}'),
+    "ten megabytes": answer("x" * 10_000_000),
+}
+NONE = {
+    "token cap": answer(None, finishReason="MAX_TOKENS"),
+    "token cap, cut": answer('{"place": "1"}', finishReason="MAX_TOKENS"),
+    "none": (200, {"candidates": []}),
+    "blocked": (200, {"promptFeedback": {"blockReason": "SAFETY"}}),
+    "safety": (200, {"candidates": [{"finishReason": "SAFETY"}]}),
+    "400": failure(400, "bad schema"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_answer_that_is_not_allowed_is_handed_back_once(server: Server, name: str) -> None:
+    choice, _ = ask(server, BAD[name], answer('{"place": "3"}'))
+    assert choice.source == "llm" and choice.values == {"place": "3"} and choice.tokens == 84
+    repair = server.requests[1]["body"]["contents"][0]["parts"][0]["text"]
+    assert repair.startswith(QUESTION.text) and "refused" in repair and len(repair) < 1500
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_second_bad_answer_becomes_a_draw(server: Server, name: str) -> None:
+    choice, _ = ask(server, BAD[name])
+    assert choice.source == "fallback" and choice.problem and len(choice.problem) < 400
+    assert choice.values["place"] in QUESTION.fields["place"]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_where_no_answer_can_be_had_it_becomes_a_draw_at_once(server: Server, name: str) -> None:
+    choice, _ = ask(server, NONE[name])
+    assert choice.source == "fallback" and choice.problem
     assert choice.values["place"] in QUESTION.fields["place"]
     assert len(server.requests) == 1
+
+
+def test_thoughts_and_answer_have_budgets_of_their_own(server: Server) -> None:
+    ask(server, answer('{"place": "1"}'))
+    generation = server.requests[0]["body"]["generationConfig"]
+    assert list(generation["thinkingConfig"].values()) == [1024]
+    assert generation["maxOutputTokens"] == 1024 + 256
+
+
+def test_a_model_that_cannot_think_is_asked_without_thoughts(server: Server) -> None:
+    choice, _ = ask(server, failure(400, "Thinking is not enabled for models/gemini-test"), answer('{"place": "1"}'))
+    assert choice.source == "llm"
+    assert "thinkingConfig" not in server.requests[1]["body"]["generationConfig"]
 
 
 @pytest.mark.parametrize(
@@ -177,8 +199,8 @@ def test_a_refused_key_or_model_is_one_line_without_the_key(server: Server, repl
 
 
 def test_a_stalled_server_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemini, "CALL_SECONDS", 0.2)
-    monkeypatch.setattr(gemini, "ATTEMPTS", 2)
+    monkeypatch.setattr(asking, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "ATTEMPTS", 2)
     choice, pauses = ask(server, "stall")
     assert choice.source == "fallback" and "gave no answer" in choice.problem
     assert len(pauses) == 1

@@ -7,10 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from jnas.resolving import local
+from jnas.resolving import asking, local
+from jnas.resolving.asking import ModelChooser
+from jnas.resolving.choosers import make_chooser
+from jnas.resolving.providers import Request
 from jnas.resolving.questions import Question, settle
 from translators.diagnostics import UserError
 
@@ -22,56 +24,57 @@ pytestmark = pytest.mark.skipif(not local.installed(), reason="needs xllamacpp a
 
 
 @pytest.fixture(scope="module")
-def chooser() -> local.LocalChooser:
-    return local.LocalChooser(local.find_model())
+def chooser() -> ModelChooser:
+    return make_chooser("local")
 
 
-def process(chooser: local.LocalChooser):
-    return chooser._server._process
+def process(chooser: ModelChooser):
+    return chooser._provider._server._process
 
 
-def test_the_model_answers_with_listed_options(chooser: local.LocalChooser) -> None:
+def test_the_model_answers_with_listed_options(chooser: ModelChooser) -> None:
     for seed in range(3):
-        choice = chooser.choose(QUESTION, np.random.default_rng(seed))
+        choice = chooser.choose(QUESTION, seed)
         assert choice.source == "llm" and not choice.problem
-        assert settle(QUESTION, choice, np.random.default_rng(0)) is choice
+        assert settle(QUESTION, choice, 0) is choice
         assert choice.seconds > 0 and choice.tokens > 20
 
 
-def test_the_same_seed_gives_the_same_answer(chooser: local.LocalChooser) -> None:
-    first, second = (chooser.choose(QUESTION, np.random.default_rng(7)) for _ in range(2))
-    assert first.values == second.values
+def test_the_same_seed_gives_the_same_answer(chooser: ModelChooser) -> None:
+    request = Request(QUESTION.text, 7, QUESTION.fields)
+    first, second = (chooser._provider.ask(request, 60).text for _ in range(2))
+    assert first and first == second
 
 
-def test_a_question_that_is_too_long_is_refused_and_the_next_one_answered(chooser: local.LocalChooser) -> None:
-    choice = chooser.choose(Question("word " * 20_000, QUESTION.fields), np.random.default_rng(0))
+def test_a_question_that_is_too_long_is_refused_and_the_next_one_answered(chooser: ModelChooser) -> None:
+    choice = chooser.choose(Question("word " * 20_000, QUESTION.fields), 0)
     assert choice.values == {} and "context size" in choice.problem
-    assert chooser.choose(QUESTION, np.random.default_rng(0)).values
+    assert chooser.choose(QUESTION, 0).values
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
 def test_the_child_gets_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "key-of-a-test")
-    fresh = local.LocalChooser(local.find_model())
-    fresh.choose(QUESTION, np.random.default_rng(0))
+    fresh = make_chooser("local")
+    fresh.choose(QUESTION, 0)
     assert b"key-of-a-test" not in Path(f"/proc/{process(fresh).pid}/environ").read_bytes()
 
 
-def test_a_killed_child_costs_one_answer(chooser: local.LocalChooser) -> None:
-    chooser.choose(QUESTION, np.random.default_rng(0))
+def test_a_killed_child_is_replaced(chooser: ModelChooser) -> None:
+    chooser.choose(QUESTION, 10)
     os.killpg(process(chooser).pid, signal.SIGKILL)
     process(chooser).wait()
-    lost = chooser.choose(QUESTION, np.random.default_rng(0))
-    assert lost.values == {} and "ended" in lost.problem
-    assert chooser.choose(QUESTION, np.random.default_rng(0)).values
+    choice = chooser.choose(QUESTION, 11)
+    assert choice.source == "llm" and choice.values and process(chooser).poll() is None
 
 
-def test_a_frozen_child_is_given_up_and_killed(chooser: local.LocalChooser, monkeypatch: pytest.MonkeyPatch) -> None:
-    chooser.choose(QUESTION, np.random.default_rng(0))
+def test_a_frozen_child_is_given_up_and_killed(chooser: ModelChooser, monkeypatch: pytest.MonkeyPatch) -> None:
+    chooser.choose(QUESTION, 12)
     frozen = process(chooser)
-    monkeypatch.setattr(local, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "ATTEMPTS", 1)
     os.kill(frozen.pid, signal.SIGSTOP)
-    assert chooser.choose(QUESTION, np.random.default_rng(0)).values == {}
+    assert chooser.choose(QUESTION, 13).values == {}
     assert frozen.poll() is not None
 
 
@@ -79,18 +82,18 @@ def test_a_broken_model_file_is_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(1000))
     with pytest.raises(UserError, match=r"llm 'local:.*broken.gguf': llama.cpp could not load it") as caught:
-        local.LocalChooser(broken).choose(QUESTION, np.random.default_rng(0))
+        ModelChooser(local.LocalModel(broken), None).choose(QUESTION, 0)
     assert "\n" not in str(caught.value)
 
 
 ONE_QUESTION = """
 import time
-import numpy as np
-from jnas.resolving import local
+from jnas.resolving.choosers import make_chooser
+from jnas.resolving.providers import Request
 from jnas.resolving.questions import Question
-chooser = local.LocalChooser(local.find_model())
-chooser.choose(Question("Which?", {"place": ("1", "2")}), np.random.default_rng(0))
-print(chooser._server._process.pid, flush=True)
+chooser = make_chooser("local")
+chooser.choose(Question("Which?", {"place": ("1", "2")}), 0)
+print(chooser._provider._server._process.pid, flush=True)
 time.sleep(60)
 """
 

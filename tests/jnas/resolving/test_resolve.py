@@ -46,12 +46,14 @@ class Scripted:
     """Answers by a function of the question."""
 
     name = "scripted"
+    reads_source = False
+    spent = ""
 
     def __init__(self, answer):
         self._answer = answer
 
-    def choose(self, question: Question, rng: np.random.Generator) -> Choice:
-        return Choice(self._answer(question, rng), "llm", 0.1, 10)
+    def choose(self, question: Question, seed: int) -> Choice:
+        return Choice(self._answer(question, np.random.default_rng(seed)), "llm", 0.1, 10)
 
 
 def propose(kind: str, way: str, chooser=None, past=None, seed: int = 0, tree: Node = START, number: int = 0):

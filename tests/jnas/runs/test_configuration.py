@@ -63,11 +63,15 @@ def test_an_absent_configuration_is_named(name: str, says: str) -> None:
         load(name)
 
 
-def test_the_identity_of_a_run_leaves_out_budget_and_workers() -> None:
+CAPS_AND_WORKERS = {"search.budget", "search.hours", "search.workers"}
+CAPS_AND_WORKERS |= {"llm.calls", "llm.tokens", "llm.dollars", "llm.calls_per_minute"}
+
+
+def test_the_identity_of_a_run_leaves_out_caps_and_workers() -> None:
     base = Configuration()
     for key in flat(base):
         changed = _with_another_value(base, key)
-        expected = None if key in ("search.budget", "search.workers") else key
+        expected = None if key in CAPS_AND_WORKERS else key
         found = difference(base, changed)
         assert (found and found[0]) == expected
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jnas.evaluation.outcomes import Result, Verdict
-from jnas.runs.database import Attempt, Candidate, Choice, Exchange, Final, RunDatabase
+from jnas.resolving.transcript import Exchange
+from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
 from translators.diagnostics import UserError
 
 EARLIER = Path(__file__).with_name("earlier") / "version_1.sqlite"
