@@ -46,6 +46,7 @@ class ClassGraph:
                 if isinstance(unit.node, ast.ClassDef):
                     self.classes[unit] = Class(unit, tuple(self._bases(unit, unit.node)))
         self._is_module: dict[Unit, bool] = {}
+        self._outside = frozenset(self._outside_modules())
         self._failures: dict[Unit, Refusal | None] = {}
 
     def _bases(self, unit: Unit, node: ast.ClassDef) -> Iterator[tuple[str, Symbol | None]]:
@@ -78,7 +79,7 @@ class ClassGraph:
         return None
 
     def is_module(self, cls: Class) -> bool:
-        """Whether the class derives from nn.Module; a foreign base of a class with a forward is taken to."""
+        """Whether the class derives from nn.Module; a foreign base is taken to if some class with a forward has it."""
         if cls.unit not in self._is_module:
             self._is_module[cls.unit] = False  # a class that derives from itself
             self._is_module[cls.unit] = any(self._module_base(cls, symbol) for _, symbol in cls.bases)
@@ -99,7 +100,14 @@ class ClassGraph:
                 and (last[:1].isupper() or last.startswith("_"))
                 and last != "Parameter"
             )
-        return "forward" in cls.methods and symbol.name not in _PLAIN_BASES
+        return symbol.name in self._outside
+
+    def _outside_modules(self) -> Iterator[str]:
+        """Bases outside of sources and torch that stand alone under a class with a forward."""
+        for cls in self.classes.values():
+            outside = [symbol.name for _, symbol in cls.bases if symbol is not None and _is_outside(symbol)]
+            if "forward" in cls.methods and len(outside) == len([s for _, s in cls.bases if not _is_plain(s)]):
+                yield from outside
 
     def failure(self, cls: Class) -> Refusal | None:
         """Why the class statement itself cannot be emitted; None if it can."""
@@ -139,6 +147,14 @@ class ClassGraph:
             found = spell(symbol.name)
             return found.code if isinstance(found, names.Unsupported) else None
         return "R14" if symbol.kind == "module" else "R01"
+
+
+def _is_outside(symbol: Symbol) -> bool:
+    return symbol.kind in ("foreign", "unresolved") and not symbol.name.startswith("torch.") and not _is_plain(symbol)
+
+
+def _is_plain(symbol: Symbol | None) -> bool:
+    return symbol is not None and (symbol.name in _PLAIN_BASES or symbol.kind == "builtin")
 
 
 def _definitions(body: list[ast.stmt]) -> Iterator[FunctionNode]:
