@@ -58,7 +58,8 @@ class Refusal:
 
     def __str__(self) -> str:
         """Four lines: position and reason, the source line, a caret, what to do."""
-        text = self.source_line.expandtabs(4)
+        # The line goes to a terminal: what is no visible character of it is spelled out.
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in self.source_line.expandtabs(4))
         indent = len(text) - len(text.lstrip())
         caret = " " * max(0, self.column - indent) + "^"
         return (

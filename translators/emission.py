@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 
 from translators.closure import Closures
 from translators.diagnostics import UserError
 from translators.index import Module, Unit
 from translators.linking import link
+from translators.mining import MinedClass
 from translators.rewriting.refusals import call_text
 from translators.rewriting.unit import Rewritten
 from translators.translation import Translated, Translation
@@ -26,7 +28,8 @@ def standalone(translation: Translation, qualified_name: str) -> str:
     if not isinstance(outcome, Translated):
         reason = outcome.code if outcome is not None else "no such class"
         raise UserError(f"{qualified_name}: not translated ({reason}); give one of the translated classes")
-    return link(translation.modules, [qualified_name]).text
+    mined = next(mined for mined in translation.classes if mined.qualified_name == qualified_name)
+    return _standalone_header(mined) + link(translation.modules, [qualified_name]).text
 
 
 def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
@@ -139,6 +142,16 @@ def _header(module: Module, units: list[Unit]) -> str:
         f'"""Translated from {_plain(origin)}, {_plain(_place(module, units) + licence)}.\n\n'
         f'Source sha256 {module.file.sha256}.\n"""\n'
     )
+
+
+def _standalone_header(mined: MinedClass) -> str:
+    origin = mined.provenance
+    licence = f", licence {origin.licence}" if origin.licence else ""
+    place = f"{origin.path}, lines {origin.lines[0]}-{origin.lines[1]}{licence}"
+    modules = sorted({name.rpartition(".")[0] for name in mined.closure} - {mined.module})
+    title = f'"""Translated from {_plain(f"{origin.package} {origin.version}".strip())}, {_plain(place)}.\n\n'
+    others = textwrap.fill(f"With definitions of {', '.join(modules)}.", 120, break_long_words=False) + "\n"
+    return f'{title}{others if modules else ""}Source sha256 {origin.sha256}.\n"""\n\n'
 
 
 def _place(module: Module, units: list[Unit]) -> str:

@@ -1,5 +1,7 @@
 """python -m translators: what it prints, where it writes, how it fails."""
 
+import json
+
 import pytest
 
 from translators.__main__ import main
@@ -44,7 +46,7 @@ def test_translate_of_a_refused_class_says_why(folder, capsys):
 def test_stats_count_classes_codes_and_skipped_files(folder, capsys):
     assert main(["stats", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert "2 classes" in shown and "translated 1, refused 1" in shown
+    assert "2 classes" in shown and "translated 1 (50.0 %)" in shown and "refused 1" in shown
     assert "R10 unsupported operation: 1" in shown and "skipped net/bad.py" in shown
 
 
@@ -65,3 +67,34 @@ def test_bad_input_is_one_line_and_code_2(arguments, said, capsys):
 def test_a_class_that_is_not_there(folder, capsys):
     assert main(["translate", f"{folder}:Missing"]) == 2
     assert "Missing: no nn.Module class" in capsys.readouterr().err
+
+
+def test_one_class_becomes_one_file_that_says_where_it_comes_from(folder, tmp_path, capsys):
+    assert main(["translate", f"{folder}:Good", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"net.a.Good: written to {tmp_path / 'out' / 'Good.py'}\n"
+    text = (tmp_path / "out" / "Good.py").read_text()
+    assert text.startswith('"""Translated from net, net/a.py, lines 5-7.\n\nSource sha256 ') and "class Good" in text
+
+
+def test_stats_as_json_and_as_a_condition(folder, tmp_path):
+    out = tmp_path / "counts.json"
+    assert main(["stats", str(folder), "--at-least", "50", "--json", str(out)]) == 0
+    (counts,) = json.loads(out.read_text())
+    assert (counts["classes"], counts["blocks"], counts["translated_blocks"]) == (2, 2, 1)
+    assert counts["missing"] == {"torch.lobpcg": 1} and counts["skipped_files"][0][0] == "net/bad.py"
+    assert main(["stats", str(folder), "--at-least", "51"]) == 1
+
+
+def test_what_a_source_holds_cannot_drive_the_terminal(tree, tmp_path, capsys):
+    tree({"a.py": TEXT.replace("torch.lobpcg(x)", "torch.lobpcg(x, '\x1b[2J')")})
+    assert main(["translate", f"{tmp_path / 'source'}:Bad"]) == 1
+    shown = capsys.readouterr().err
+    assert "\x1b" not in shown and "\\x1b[2J" in shown
+
+
+@pytest.mark.parametrize("command", ["translate", "verify", "stats"])
+def test_help_shows_examples_and_exit_codes(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert f"python -m translators {command} " in shown and "exit codes: 0" in shown

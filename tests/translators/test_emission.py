@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from translators import Refusal, UserError, load_class, translate_class, translate_source
-from translators.__main__ import write_modules
+from translators.__main__ import write_files
 from translators.allowlist import check_allowed
 from translators.emission import standalone
 
@@ -57,7 +57,7 @@ def package(tree):
 def test_modules_keep_the_layout_and_import_each_other(package, tmp_path):
     translation = translate_source(package)
     assert set(translation.modules) == {"net/blocks.py", "net/layers.py"}
-    write_modules(translation, tmp_path / "library")
+    write_files(translation.modules, tmp_path / "library")
     block = load_class(tmp_path / "library", "net.blocks.Block")()
     assert jax.eval_shape(block, jax.ShapeDtypeStruct((2, 3, 5, 5), jnp.float32)).shape == (2, 4, 5, 5)
 
@@ -65,7 +65,7 @@ def test_modules_keep_the_layout_and_import_each_other(package, tmp_path):
 def test_modules_that_need_each_other_load_from_either_end(package, tmp_path):
     translation = translate_source(package)
     assert "from . import blocks  # noqa: E402\n" in translation.modules["net/layers.py"]
-    write_modules(translation, tmp_path / "library")
+    write_files(translation.modules, tmp_path / "library")
     assert load_class(tmp_path / "library", "net.layers.Norm")()(jnp.array([2.0])).tolist() == [1.0]
 
 
@@ -108,7 +108,7 @@ def test_a_further_source_resolves_names(tree, tmp_path):
     lib = tree({"lib/__init__.py": "", "lib/b.py": "from torch import nn\nclass Base(nn.ReLU):\n    pass\n"}, "lib")
     assert translate_source(net).outcomes == {}  # nothing says that lib.b.Base is a module
     translation = translate_source(net, others=[lib])
-    write_modules(translation, tmp_path / "library")
+    write_files(translation.modules, tmp_path / "library")
     assert load_class(tmp_path / "library", "net.a.A")()(jnp.array([-1.0, 1.0])).tolist() == [0.0, 1.0]
 
 
@@ -146,7 +146,7 @@ def test_a_constant_that_cannot_be_emitted_refuses_only_when_reached(translated,
                 return self.act(x)
         """
     )
-    write_modules(translation, tmp_path / "library")
+    write_files(translation.modules, tmp_path / "library")
     block = load_class(tmp_path / "library", "block.Block")
     assert block()(jnp.array([-1.0])).tolist() == [0.0]
     for act, code in (("a", "R02"), ("odd", "R10")):
@@ -192,7 +192,7 @@ def test_translating_and_loading_run_nothing_of_the_source(translated, tmp_path)
                 return VALUE, TABLE
         """
     )
-    write_modules(translation, tmp_path / "library")
+    write_files(translation.modules, tmp_path / "library")
     for name in ("Block", "Reader"):
         if not isinstance(translation.outcomes[f"block.{name}"], Refusal):
             load_class(tmp_path / "library", f"block.{name}")
