@@ -9,7 +9,7 @@ from jnas.evaluation.outcomes import Verdict
 from jnas.evaluation.pool import Reply
 from jnas.library.block import Block
 from jnas.runs.configuration import Caps
-from jnas.trees.edits import Edit, diff
+from jnas.trees.edits import Edit, intended
 from jnas.trees.node import Node, canonical, tree_hash
 
 
@@ -48,16 +48,3 @@ def judge_start(tree: Node, inspect: Callable[[Node], Reply], caps: Caps) -> Ver
         {"executable": True, "within_caps": not over, "intended": True, "shapes": reply.value["shapes"], **counts}
     )
     return verdict if not over else replace(verdict, reason="caps", message="; ".join(over))
-
-
-def intended(parent: Node, child: Node, edit: Edit) -> bool:
-    """Whether comparing the two canonical trees recovers the planned kind and place.
-
-    Among equal neighbours nobody can tell which one came or went, so a position in a list counts as the list.
-    """
-    found = diff(parent, child)
-    return found is not None and found.kind == edit.kind and _place(found) == _place(edit)
-
-
-def _place(edit: Edit) -> tuple[str | int, ...]:
-    return edit.path[:-1] if edit.kind in ("insert", "delete") else edit.path

@@ -68,8 +68,9 @@ def direction(edit: Edit, tree: Node, library: Mapping[str, Block], shape: Shape
     words = describe(edit, tree)
     match edit.kind:
         case "set":
-            old = settings(tree, edit.path, library, shape).get(str(edit.argument))
-            return Direction(words, argument=edit.argument, sign=sign(old, edit.value))
+            path, argument, value = edit.settings[0]  # those that change together go one way
+            old = settings(tree, edit.path + path, library, shape).get(argument)
+            return Direction(words, argument=argument, sign=sign(old, value))
         case "delete":
             return Direction(words, stage=edit.path[:2])
     return Direction(words, family=family_of(edit, tree, library))

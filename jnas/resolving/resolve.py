@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -20,10 +20,11 @@ from jnas.resolving.choosers import Chooser, UniformChooser
 from jnas.resolving.directions import Direction, aim, settings
 from jnas.resolving.questions import FENCE, Choice, Question, clean, fenced, fill, labelled, pick_one, settle
 from jnas.resolving.stripping import stripped
-from jnas.trees import options
+from jnas.trees.composites import MOST_PARTS, composites
 from jnas.trees.edits import Edit, apply, describe, node_name, place_name
 from jnas.trees.node import Node, Path, Value, get, tree_hash
-from jnas.trees.shapes import ShapeError, infer
+from jnas.trees.options import Options, depth, draws
+from jnas.trees.shapes import ShapeError
 
 T = TypeVar("T")
 
@@ -60,22 +61,23 @@ class Proposal:
 class _Dialogue:
     """One proposal in the making: what everybody who chooses can see, and what was asked and answered."""
 
-    tree: Node
+    options: Options
     kind: str
     direction: Direction | None
     minimal: bool
-    library: Mapping[str, Block]
-    shape: Shape
     chooser: Chooser
     rng: np.random.Generator
     context: str
     source_of: Callable[[Block], str]
     choices: list[tuple[Question, Choice]] = field(default_factory=list)
-    fitting: dict[Path, Sequence[Block]] = field(default_factory=dict)  # the blocks of a place, once they were found
 
-    @cached_property
-    def shapes(self) -> Mapping[Path, tuple[Shape, Shape]]:
-        return infer(self.tree, self.library, self.shape)
+    @property
+    def tree(self) -> Node:
+        return self.options.tree
+
+    @property
+    def library(self) -> Mapping[str, Block]:
+        return self.options.library
 
     def ask(self, question: Question) -> Mapping[str, str]:
         seed = int(self.rng.integers(2**31))
@@ -111,35 +113,31 @@ def resolve(
     minimal way takes the best of them, the others ask about the few best. Raises NothingPossible.
     """
     kind, direction = aim(plan, history, library, shape)
-    paths = options.places(tree, kind, library, shape)
-    if not paths:
-        raise NothingPossible(f"{kind} is possible nowhere in this tree")
+    made = composites((record.edit for record in history if record.edit is not None), library)
     context = _context(plan, history, kind, direction, goal)
-    dialogue = _Dialogue(tree, kind, direction, plan.way == "minimal", library, shape, chooser, rng, context, source_of)
+    options = Options(tree, library, shape, made)
+    dialogue = _Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
     if plan.preference is None:
-        edit = _choose_edit(dialogue, paths)
+        edit = _choose_edit(dialogue)
     else:
-        known = {record.tree_hash for record in history}
-        edit = _choose_preferred(dialogue, paths, plan.preference, known)
+        edit = _choose_preferred(dialogue, plan.preference, {record.tree_hash for record in history})
     return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
 
 
-def _choose_preferred(
-    dialogue: _Dialogue, paths: Sequence[Path], preference: Preference, known: Collection[str]
-) -> Edit:
+def _choose_preferred(dialogue: _Dialogue, preference: Preference, known: Collection[str]) -> Edit:
     """The best of some random edits to new trees, or what the chooser takes of the few best."""
     drawing = replace(dialogue, minimal=True, chooser=UniformChooser(), choices=[])
     edits: dict[str, Edit] = {}
     for _ in range(DRAWN):
         with suppress(NothingPossible):
-            edit = _choose_edit(drawing, paths)
+            edit = _choose_edit(drawing)
             edits.setdefault(tree_hash(apply(dialogue.tree, edit), dialogue.library), edit)
     fresh = [edit for name, edit in edits.items() if name not in known]
     if not fresh:
         raise NothingPossible(f"no {dialogue.kind} of {DRAWN} drawn leads to a new tree")
     scores = preference.score(
         [tree_features(apply(dialogue.tree, edit), dialogue.library) for edit in fresh],
-        [(family_of(edit, dialogue.tree, dialogue.library), options.depth(edit.path)) for edit in fresh],
+        [(family_of(edit, dialogue.tree, dialogue.library), depth(edit.path)) for edit in fresh],
     )
     ranked = [fresh[i] for i in np.argsort(-scores, kind="stable")]
     if dialogue.minimal:
@@ -148,9 +146,9 @@ def _choose_preferred(
     return dialogue.pick("Which edit?", "edit", shortlist, lambda edit: describe(edit, dialogue.tree))
 
 
-def _choose_edit(dialogue: _Dialogue, paths: Sequence[Path]) -> Edit:
+def _choose_edit(dialogue: _Dialogue) -> Edit:
     """Place, block or setting, and arguments, one after another."""
-    path = _choose_place(dialogue, paths)
+    path = _choose_place(dialogue)
     if dialogue.kind == "set":
         name, args = _choose_change(dialogue, path)
     elif dialogue.kind == "delete":
@@ -158,43 +156,48 @@ def _choose_edit(dialogue: _Dialogue, paths: Sequence[Path]) -> Edit:
     else:
         name = _choose_block(dialogue, path)
         args = _choose_arguments(dialogue, path, name)
-    return _fitting_edit(dialogue, path, name, args)
+    edit = _fitting_edit(dialogue, path, name, args)
+    return _with_more_parts(dialogue, edit) if dialogue.kind == "compose" else edit
 
 
-def _choose_place(dialogue: _Dialogue, paths: Sequence[Path]) -> Path:
-    direction = dialogue.direction
+def _choose_place(dialogue: _Dialogue) -> Path:
+    direction, keep = dialogue.direction, None
     if direction and dialogue.kind == "delete":
-        paths = _narrowed(paths, direction.has_place)
+        keep = direction.has_place
     elif direction and dialogue.kind == "set":
-        paths = _narrowed(paths, lambda path: _changes(dialogue, path)[0])
-    if dialogue.minimal:
-        return options.draw_place(paths, dialogue.rng)
-    offered = _draw_some(paths, options.draw_place, dialogue.rng)
-    return dialogue.pick(REQUESTS[dialogue.kind], "place", offered, lambda path: _place_line(dialogue, path))
+        keep = lambda path: _changes(dialogue, path)[0]  # noqa: E731
+    paths = _offered(dialogue, dialogue.options.draw_places(dialogue.kind, dialogue.rng), keep)
+    if not paths:
+        raise NothingPossible(f"{dialogue.kind} is possible nowhere in this tree")
+    return dialogue.pick(REQUESTS[dialogue.kind], "place", paths, lambda path: _place_line(dialogue, path))
 
 
 def _choose_block(dialogue: _Dialogue, path: Path) -> str:
-    if path not in dialogue.fitting:
-        dialogue.fitting[path] = options.modules(dialogue.tree, dialogue.kind, path, dialogue.library, dialogue.shape)
-    blocks = dialogue.fitting[path]
-    if dialogue.direction:
-        blocks = _narrowed(blocks, dialogue.direction.has_block)
-    if dialogue.minimal:
-        return options.draw_module(blocks, dialogue.rng).name
-    offered = _draw_some(blocks, options.draw_module, dialogue.rng)
-    request = f"{_here(dialogue, path)}{_sources(dialogue, offered)}\nWhich block there?"
-    return dialogue.pick(request, "block", offered, _block_line).name
+    keep = dialogue.direction.has_block if dialogue.direction else None
+    blocks = _offered(dialogue, dialogue.options.draw_blocks(dialogue.kind, path, dialogue.rng), keep)
+    request = f"{_here(dialogue, path)}{_sources(dialogue, blocks)}\nWhich block there?"
+    return dialogue.pick(request, "block", blocks, _block_line).name
+
+
+def _with_more_parts(dialogue: _Dialogue, edit: Edit) -> Edit:
+    """The composition with none to three blocks more, drawn by the rules (ours)."""
+    for _ in range(int(dialogue.rng.integers(MOST_PARTS - 1))):
+        longer = dialogue.options.extended(edit, dialogue.rng)
+        if longer is None:
+            break
+        edit = longer
+    return edit
 
 
 def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, Value]:
-    offered = options.arguments(dialogue.tree, dialogue.kind, path, name, dialogue.library, dialogue.shape)
+    offered = dialogue.options.arguments(dialogue.kind, path, name)
     open_ones = {argument: values for argument, values in offered.items() if argument.isascii() and len(values) > 1}
     if not open_ones:
         return {}
     domains = {
         argument: labelled(_few(values, dialogue.rng)) for argument, values in list(open_ones.items())[:MOST_ARGUMENTS]
     }
-    request = f"{_here(dialogue, path, dialogue.library[name])}\nWhich settings for the new block?"
+    request = f"{_here(dialogue, path, name)}\nWhich settings for the new block?"
     answer = dialogue.ask(fill(dialogue.context, request, domains))
     return {argument: domains[argument][label] for argument, label in answer.items()}
 
@@ -207,8 +210,8 @@ def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Valu
         names = sorted({argument for argument, _ in changes})
         argument = names[int(dialogue.rng.integers(len(names)))]
         changes = [change for change in changes if change[0] == argument]
-    old = settings(dialogue.tree, path, dialogue.library, dialogue.shape)
-    offered = _draw_some(changes, _draw_change, dialogue.rng)
+    old = settings(dialogue.tree, path, dialogue.library, dialogue.options.shape)
+    offered = list(islice(draws(changes, lambda change: change[0], dialogue.rng), MOST_OPTIONS))
     argument, value = dialogue.pick(
         f"{_here(dialogue, path)}\nWhich new setting?",
         "setting",
@@ -220,12 +223,12 @@ def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Valu
 
 def _changes(dialogue: _Dialogue, path: Path) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
     """(argument, new value) that keep to the direction, and all of them."""
-    offered = options.arguments(dialogue.tree, "set", path, None, dialogue.library, dialogue.shape)
+    offered = dialogue.options.arguments("set", path, None)
     every = [(argument, value) for argument, values in offered.items() for value in values]
     direction = dialogue.direction
     if direction is None:
         return [], every
-    old = settings(dialogue.tree, path, dialogue.library, dialogue.shape)
+    old = settings(dialogue.tree, path, dialogue.library, dialogue.options.shape)
     return [change for change in every if direction.has_change(change[0], old.get(change[0]), change[1])], every
 
 
@@ -234,9 +237,7 @@ def _fitting_edit(dialogue: _Dialogue, path: Path, name: str | None, args: Mappi
     kept = list(args.items())
     while True:
         try:
-            return options.make_edit(
-                dialogue.tree, dialogue.kind, path, name, dict(kept), dialogue.library, dialogue.shape
-            )
+            return dialogue.options.make_edit(dialogue.kind, path, name, dict(kept))
         except ShapeError as error:
             if not kept or dialogue.kind == "set":
                 raise NothingPossible(str(error)) from error
@@ -246,30 +247,15 @@ def _fitting_edit(dialogue: _Dialogue, path: Path, name: str | None, args: Mappi
 # Drawing what is offered
 
 
-def _narrowed(items: Sequence[T], keep: Callable[[T], object]) -> Sequence[T]:
-    """The items to keep, or all when there are none: a direction is a wish."""
-    return [item for item in items if keep(item)] or items
+def _offered(dialogue: _Dialogue, drawn: Iterator[T], keep: Callable[[T], object] | None) -> list[T]:
+    """What is drawn first: one in the minimal way, else up to MOST_OPTIONS. Small models lean to the first lines.
 
-
-def _draw_some(
-    items: Sequence[T], draw_one: Callable[[Sequence[T], np.random.Generator], T], rng: np.random.Generator
-) -> list[T]:
-    """Up to MOST_OPTIONS as drawn: small models lean to the first lines, so these must not be the same ones."""
-    left = list(items)
-    drawn: list[T] = []
-    while left and len(drawn) < MOST_OPTIONS:
-        item = draw_one(left, rng)
-        left.remove(item)
-        drawn.append(item)
-    return drawn
-
-
-def _draw_change(changes: Sequence[tuple[str, Value]], rng: np.random.Generator) -> tuple[str, Value]:
-    """Uniform over the argument first, then over its values."""
-    names = sorted({argument for argument, _ in changes})
-    argument = names[int(rng.integers(len(names)))]
-    values = [change for change in changes if change[0] == argument]
-    return values[int(rng.integers(len(values)))]
+    Those to `keep`, or all when there are none: a direction is a wish.
+    """
+    if keep is not None:
+        every = list(drawn)
+        drawn = iter([item for item in every if keep(item)] or every)
+    return list(islice(drawn, 1 if dialogue.minimal else MOST_OPTIONS))
 
 
 def _few(values: Sequence[T], rng: np.random.Generator) -> list[T]:
@@ -307,16 +293,17 @@ def _outcome(record: Record) -> str:
     return "failed" if record.improvement is None else f"{record.improvement:+.3f}"
 
 
-def _here(dialogue: _Dialogue, path: Path, block: Block | None = None) -> str:
+def _here(dialogue: _Dialogue, path: Path, name: str | None = None) -> str:
     """The place that was chosen and the block, if one was."""
-    return "Chosen:\n" + fenced([_place_line(dialogue, path), *([_block_line(block)] if block else [])])
+    block = [] if name is None else [_block_line(dialogue.options.block(name))]
+    return "Chosen:\n" + fenced([_place_line(dialogue, path), *block])
 
 
 def _sources(dialogue: _Dialogue, blocks: Sequence[Block]) -> str:
     """What the blocks do, as stripped source, for choosers that read it."""
     if not dialogue.chooser.reads_source or len(blocks) < 2:
         return ""
-    shown = {block.name: stripped(dialogue.source_of(block)) for block in blocks}
+    shown = {block.name: stripped(dialogue.source_of(block)) for block in blocks if block.name in dialogue.library}
     listed = ["\n".join((FENCE, *lines, FENCE)) for lines in shown.values() if lines]
     return "\nThe blocks:\n" + "\n".join(listed) if listed else ""
 
@@ -329,7 +316,7 @@ def _place_line(dialogue: _Dialogue, path: Path) -> str:
         if position < len(siblings):
             return f"{words}, before {node_name(siblings[position])}"
         return f"{words}, after {node_name(siblings[-1])}"
-    before, after = dialogue.shapes[path]
+    before, after = dialogue.options.shapes[path]
     return f"{words}, {node_name(get(dialogue.tree, path))}, {_size(before)} to {_size(after)}"
 
 

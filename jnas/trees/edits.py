@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from jnas.library.block import Block
 from jnas.trees.node import (
@@ -20,7 +20,9 @@ from jnas.trees.node import (
     parse_path,
     path_text,
     replace,
+    sequence,
     to_json,
+    walk,
 )
 from translators.diagnostics import UserError
 
@@ -36,19 +38,39 @@ class Default(Enum):
 DEFAULT = Default.DEFAULT
 
 
+Setting: TypeAlias = tuple[Path, str, Any]  # (path below the edit's, argument, Value or DEFAULT)
+
+
 @dataclass(frozen=True)
 class Edit:
     """One change at `path`.
 
-    set: `argument` of the node gets `value`. swap: `value` (a block) replaces the node. insert: `value` comes to stand
-    at a list position. delete: the list item goes. compose: `value` (a container that may hold the old node)
-    replaces it.
+    set: `argument` of the node gets `value`; without `argument`, `value` holds Settings that change together, such as
+    widths that must agree. swap: `value` replaces the node. insert: `value` comes to stand at a list position (of a
+    sequence, its items). delete: the list item goes. compose: a container that holds the old node replaces it.
     """
 
     kind: str
     path: Path
     argument: str | None = None
-    value: Any = None  # Value, or DEFAULT
+    value: Any = None  # Value, DEFAULT, or a tuple of Settings
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """What a "set" sets, by paths below `path`."""
+        return self.value if self.argument is None else (((), self.argument, self.value),)
+
+
+def joint(settings: Iterable[Setting]) -> Edit:
+    """The "set" of several arguments by paths from the root, at the smallest part of the tree that holds them all."""
+    ordered = sorted(settings, key=lambda setting: (list(map(str, setting[0])), setting[1]))
+    paths = [path for path, _, _ in ordered]
+    if len(ordered) == 1:
+        return Edit("set", *ordered[0])
+    shared = next((i for i, steps in enumerate(zip(*paths, strict=False)) if len(set(steps)) > 1), min(map(len, paths)))
+    if any(isinstance(step, int) for path in paths for step in path[shared : shared + 1]):
+        shared -= 1  # a place is a node, not the list that it holds
+    return Edit("set", paths[0][:shared], None, tuple((path[shared:], name, value) for path, name, value in ordered))
 
 
 def apply(tree: Node, edit: Edit) -> Node:
@@ -60,13 +82,11 @@ def apply_unfolded(tree: Node, edit: Edit) -> Node:
     """The edited tree as it comes: cheaper, the same function. Raises KeyError."""
     match edit.kind:
         case "set":
-            node = get(tree, edit.path)
-            changed = node.without(str(edit.argument))
-            return replace(
-                tree,
-                edit.path,
-                changed if edit.value is DEFAULT else changed.with_args(**{str(edit.argument): edit.value}),
-            )
+            for path, name, value in edit.settings:
+                node = get(tree, edit.path + path).without(name)
+                changed = node if value is DEFAULT else node.with_args(**{name: value})
+                tree = replace(tree, edit.path + path, changed)
+            return tree
         case "insert":
             return insert(tree, edit.path, edit.value)
         case "delete":
@@ -77,8 +97,13 @@ def apply_unfolded(tree: Node, edit: Edit) -> Node:
 
 
 def edit_to_json(edit: Edit) -> dict[str, Any]:
-    """{"kind", "path", "argument"?, "value"?}; a set without value means the default."""
+    """{"kind", "path", "argument"?, "value"?}; a set without value means the default.
+
+    Settings that change together are a list of such records under "settings".
+    """
     record: dict[str, Any] = {"kind": edit.kind, "path": path_text(edit.path)}
+    if edit.kind == "set" and edit.argument is None:
+        return record | {"settings": [edit_to_json(Edit("set", *setting)) for setting in edit.settings]}
     if edit.argument is not None:
         record["argument"] = edit.argument
     if edit.kind != "delete" and not isinstance(edit.value, Default):
@@ -91,20 +116,85 @@ def edit_from_json(data: Mapping[str, Any], library: Mapping[str, Block]) -> Edi
     kind = data.get("kind")
     if kind not in KINDS:
         raise UserError(f"edit kind: {kind!r}; expected one of {', '.join(KINDS)}")
-    value = data.get("value", DEFAULT if kind == "set" else None)
-    if kind in ("swap", "insert", "compose"):
+    path, value = parse_path(data.get("path", "")), data.get("value", DEFAULT if kind == "set" else None)
+    if "settings" in data:
+        edits = [edit_from_json(setting, library) for setting in data["settings"]]
+        value = tuple((edit.path, str(edit.argument), edit.value) for edit in edits)
+    elif kind in ("swap", "insert", "compose") or isinstance(value, Mapping):
         value = node_from_json(value, library)
     elif isinstance(value, list):
         value = tuple(value)
-    return Edit(kind, parse_path(data.get("path", "")), data.get("argument"), value)
+    return Edit(kind, path, data.get("argument"), value)
 
 
 # Recovering the edit
 
 
+def intended(parent: Node, child: Node, edit: Edit) -> bool:
+    """Whether comparing the two canonical trees recovers kind and place of the edit, so that nothing else changed.
+
+    Among equal neighbours nobody can tell which one came or went, so a position in a list counts as the list.
+    """
+    found = diff(parent, child)
+    return found is not None and found.kind == edit.kind and _list_place(found) == _list_place(edit)
+
+
+def _list_place(edit: Edit) -> Path:
+    return edit.path[:-1] if edit.kind in ("insert", "delete") else edit.path
+
+
 def diff(a: Node, b: Node) -> Edit | None:
     """The smallest edit that makes canonical `a` into canonical `b`; None when they are equal or further apart."""
-    return next((edit for edit in _explanations(a, b, ()) if apply(a, edit) == b), None)
+    return next((edit for edit in _candidates(a, b) if apply(a, edit) == b), None)
+
+
+def _candidates(a: Node, b: Node) -> Iterator[Edit]:
+    if settings := _settings(a, b, ()):
+        yield joint(settings)
+    yield from _explanations(a, b, ())
+
+
+def _settings(x: Node, y: Node, path: Path) -> list[Setting] | None:
+    """What to set below `x` at `path` to get `y`; None when that is not enough."""
+    if x.block != y.block:
+        return None
+    found: list[Setting] = []
+    for name in sorted(x.args.keys() | y.args.keys()):
+        before, after = x.args.get(name, DEFAULT), y.args.get(name, DEFAULT)
+        if before == after:
+            continue
+        if isinstance(before, Node) and isinstance(after, Node):
+            pairs = [((*path, name), before, after)]
+        elif x.is_container and isinstance(before, tuple) and isinstance(after, tuple):
+            if len(before) != len(after):
+                return None
+            first = {"add": 0, "gate": 1}.get(str(x.args.get("join")), len(before))
+            pairs = [((*path, name, i), before[i], other) for i, other in enumerate(_paired(before, after, first))]
+        else:
+            found.append((path, name, after))
+            continue
+        for place, old, new in pairs:
+            inside = _settings(old, new, place)
+            if inside is None:
+                return None
+            found += inside
+    return found
+
+
+def _paired(before: tuple[Node, ...], after: tuple[Node, ...], first: int) -> list[Node]:
+    """`after` with the items from `first` on, whose order means nothing, beside those of `before` that are alike."""
+    left = list(after[first:])
+    partners: list[Node | None] = list(after[:first])
+    for item in before[first:]:
+        partners.append(item if item in left else None)
+        if item in left:
+            left.remove(item)
+    for i, item in enumerate(before):
+        if partners[i] is None:
+            alike = next((other for other in left if _settings(item, other, ()) is not None), left[0])
+            left.remove(alike)
+            partners[i] = alike
+    return [partner for partner in partners if partner is not None]
 
 
 def _explanations(x: Node, y: Node, path: Path) -> Iterator[Edit]:
@@ -121,9 +211,24 @@ def _explanations(x: Node, y: Node, path: Path) -> Iterator[Edit]:
         if isinstance(x.args.get("body"), tuple):
             yield from (Edit("delete", (*path, "body", i)) for i in range(len(x.args["body"])))
     if path:
-        body = y.args["body"] if y.block == "sequence" else (y,)
-        value = body[0] if len(body) == 1 else y
-        yield Edit("compose" if value.is_container else "swap", path, None, value)
+        yield _replacement(x, y.args["body"] if y.block == "sequence" else (y,), path)
+
+
+def _replacement(x: Node, come: tuple[Node, ...], path: Path) -> Edit:
+    """`x` at `path` replaced by what came, one after another: a composition when it still holds `x`, else a swap."""
+    value = come[0] if len(come) == 1 else sequence(*come)
+    return Edit("compose" if value.is_container and holds(value, x) else "swap", path, None, value)
+
+
+def holds(tree: Node, part: Node) -> bool:
+    """Whether `part` stands in `tree`; of a sequence, whether its items stand there next to each other."""
+    run = part.args["body"] if part.block == "sequence" else (part,)
+    for _, node in walk(tree):
+        items = node.args.get("body") if node.is_container else None
+        items = items if isinstance(items, tuple) else (items,)
+        if any(items[i : i + len(run)] == run for i in range(len(items) - len(run) + 1)):
+            return True
+    return False
 
 
 def _argument_explanations(x: Node, y: Node, name: str, path: Path) -> Iterator[Edit]:
@@ -140,8 +245,8 @@ def _argument_explanations(x: Node, y: Node, name: str, path: Path) -> Iterator[
 
 def _list_explanations(before: tuple[Node, ...], after: tuple[Node, ...], place: Path, ordered: bool) -> Iterator[Edit]:
     gone, come, start = _changed_items(before, after, ordered)
-    if not gone and len(come) == 1:
-        yield Edit("insert", (*place, start), None, come[0])
+    if not gone and come:
+        yield Edit("insert", (*place, start), None, come[0] if len(come) == 1 else sequence(*come))
     elif len(gone) == 1 and not come:
         yield Edit("delete", (*place, gone[0]))
     elif len(gone) == 1:
@@ -150,6 +255,8 @@ def _list_explanations(before: tuple[Node, ...], after: tuple[Node, ...], place:
             yield Edit("set", path, "times", 1)  # its body may have been spliced into the list
         if len(come) == 1:
             yield from _explanations(item, come[0], path)
+        elif come:
+            yield _replacement(item, tuple(come), path)
 
 
 def _changed_items(
@@ -177,6 +284,8 @@ def describe(edit: Edit, tree: Node) -> str:
     """One line in plain words, e.g. "swap stage 2 block 1: BasicResidual -> timm ConvNeXtBlock"."""
     place = place_name(edit.path)
     match edit.kind:
+        case "set" if edit.argument is None:
+            return f"set {len(edit.settings)} arguments of {place} together: {_changes_text(edit, tree)}"
         case "set":
             node = get(tree, edit.path)
             old = _value_text(node.args[edit.argument]) if edit.argument in node.args else "default"
@@ -187,6 +296,21 @@ def describe(edit: Edit, tree: Node) -> str:
         case "delete":
             return f"delete {place}: {node_name(get(tree, edit.path))}"
     return f"{edit.kind} {place}: {node_name(get(tree, edit.path))} -> {_value_text(edit.value)}"
+
+
+def _changes_text(edit: Edit, tree: Node) -> str:
+    """ "out_channels 32 -> 48 (3 times), 64 -> 96", in the order of the tree."""
+    counted: dict[str, dict[str, int]] = {}
+    for path, name, value in edit.settings:
+        node = get(tree, edit.path + path)
+        old = _value_text(node.args[name]) if name in node.args else "default"
+        change = f"{old} -> {'default' if value is DEFAULT else _value_text(value)}"
+        changes = counted.setdefault(name, {})
+        changes[change] = changes.get(change, 0) + 1
+    return ", ".join(
+        f"{name} " + ", ".join(change + (f" ({times} times)" if times > 1 else "") for change, times in changes.items())
+        for name, changes in counted.items()
+    )
 
 
 def place_name(path: Path) -> str:

@@ -1,96 +1,77 @@
 """What can be edited where: every place, block and argument offered here gives a tree whose contracts fit.
 
-A block that comes into a tree takes width and stride from its place; later "set" edits change them.
+What comes into a tree takes width and stride from its place; later "set" edits change them. Draws are lazy: what is
+not asked for is not checked.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 
-from jnas.library.binding import BindError, Shape, bind, open_arguments, output_shape
+from jnas.library.binding import Shape, bind, open_arguments
 from jnas.library.block import Block
-from jnas.trees.edits import Edit, apply, apply_unfolded, diff
-from jnas.trees.node import JOINS, Node, Path, Value, branches, children, get, residual, sequence, without_defaults
+from jnas.trees import widths
+from jnas.trees.composites import MOST_PARTS, as_block, blocks_in
+from jnas.trees.edits import DEFAULT, Edit, apply, apply_unfolded, intended, joint
+from jnas.trees.node import (
+    JOINS,
+    Node,
+    Path,
+    Value,
+    branches,
+    canonical,
+    children,
+    get,
+    parse_path,
+    path_text,
+    residual,
+    sequence,
+    walk,
+    without_defaults,
+)
+from jnas.trees.placing import placed
 from jnas.trees.shapes import Inference, ShapeError
 
 T = TypeVar("T")
 
 TIMES = (1, 2, 3, 4, 5, 6, 7, 8)
 FORMS = ("sequence", "residual", *JOINS)
-FORM = "form"  # the argument of a compose edit that says how the old node and the new block come together
+# Decisions that are no arguments of a block; no block can have arguments of these names.
+FORM = "composite form"  # of a compose edit: how the old node and the new block come together
+SCALE = "width scale"  # of a set edit of a container: what all widths in it are multiplied by
+FACTORS = (0.5, 0.75, 1.25, 1.5, 2.0)
+SOURCE = "down-sampling from"  # of a set edit: the place that gives its stride to this one
 
 
-def places(tree: Node, kind: str, library: Mapping[str, Block], shape: Shape) -> tuple[Path, ...]:
-    """Paths at which an edit of `kind` is possible; for insert, list positions (the end of a list included)."""
-    options = _Options(tree, library, shape)
-    return tuple(path for path in options.candidates(kind) if options.any_edit(kind, path))
+def draws(
+    items: Iterable[T],
+    group: Callable[[T], Hashable],
+    rng: np.random.Generator,
+    keep: Callable[[T], object] = lambda item: True,
+) -> Iterator[T]:
+    """The items to keep in random order, uniform over the groups that are left and then over their members.
 
-
-def modules(tree: Node, kind: str, path: Path, library: Mapping[str, Block], shape: Shape) -> tuple[Block, ...]:
-    """Blocks that fit at a place for swap, insert or compose; none for the other kinds."""
-    options = _Options(tree, library, shape)
-    return tuple(block for block in options.blocks() if next(options.edits_with(kind, path, block), None))
-
-
-def arguments(
-    tree: Node, kind: str, path: Path, name: str | None, library: Mapping[str, Block], shape: Shape
-) -> dict[str, tuple[Value, ...]]:
-    """Open decisions and the values that fit, each alone.
-
-    For set: the arguments of the node with their other values (only the argument `name` where given). For swap, insert
-    and compose: those of the block `name`, defaults included; compose adds "form" in front (see FORMS).
+    `keep` is asked about those drawn only, which changes no probability. Leaves and large families would otherwise
+    drown the rest (ours).
     """
-    options = _Options(tree, library, shape)
-    if kind == "set":
-        offered = {argument: tuple(values) for argument, values in options.settable(path)}
-        return offered if name is None else {name: offered[name]} if name in offered else {}
-    if kind == "delete":
-        return {}
-    return options.open_arguments(kind, path, library[str(name)])
-
-
-def make_edit(
-    tree: Node,
-    kind: str,
-    path: Path,
-    name: str | None,
-    args: Mapping[str, Value],
-    library: Mapping[str, Block],
-    shape: Shape,
-) -> Edit:
-    """The edit that the decisions describe. Raises ShapeError when they do not fit together.
-
-    `name` is a block (swap, insert, compose) or an argument (set); `args` are decisions from `arguments`.
-    """
-    options = _Options(tree, library, shape)
-    if kind == "set":
-        edit = Edit("set", path, name, args[str(name)])
-    elif kind == "delete":
-        edit = Edit("delete", path)
-    else:
-        block = library[str(name)]
-        form = str(args[FORM]) if FORM in args else None
-        own = {key: value for key, value in args.items() if key != FORM}
-        found = next(options.edits_with(kind, path, block, own, form), None)
-        if found is None:
-            raise ShapeError(path, f"{kind} with {name} and {dict(args)} does not fit")
-        edit = dataclasses.replace(found, value=without_defaults(found.value, library))
-    options.check(edit)
-    return edit
-
-
-def draw_place(paths: Sequence[Path], rng: np.random.Generator) -> Path:
-    """Uniform over depth first and then over places: leaves would drown the rest (ours)."""
-    return _draw_grouped(paths, [depth(path) for path in paths], rng)
-
-
-def draw_module(blocks: Sequence[Block], rng: np.random.Generator) -> Block:
-    """Uniform over family first and then over blocks: large families would drown the rest (ours)."""
-    return _draw_grouped(blocks, [block.family for block in blocks], rng)
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(group(item), []).append(item)
+    while groups:
+        names = sorted(groups, key=str)
+        name = names[int(rng.integers(len(names)))]
+        members = groups[name]
+        while members:
+            item = members.pop(int(rng.integers(len(members))))
+            if keep(item):
+                yield item
+                break
+        if not members:
+            del groups[name]
 
 
 def depth(path: Path) -> int:
@@ -98,27 +79,40 @@ def depth(path: Path) -> int:
     return sum(isinstance(step, str) for step in path)
 
 
-def _draw_grouped(items: Sequence[T], groups: Sequence[object], rng: np.random.Generator) -> T:
-    names = sorted(set(groups), key=str)
-    group = names[int(rng.integers(len(names)))]
-    members = [item for item, name in zip(items, groups, strict=True) if name == group]
-    return members[int(rng.integers(len(members)))]
+class Options:
+    """What can be edited in `tree` at input `shape`, with blocks of `library` and `composites` (templates by name)."""
 
+    def __init__(
+        self,
+        tree: Node,
+        library: Mapping[str, Block],
+        shape: Shape,
+        composites: Mapping[str, Node] = MappingProxyType({}),
+    ):
+        self.tree, self.library, self.shape, self.composites = tree, library, shape, composites
+        self.inference = Inference(library)
+        self.shapes = self.inference.infer(tree, shape)
 
-class _Options:
-    """One tree at one input shape, with its shapes inferred once."""
+    # Places
 
-    def __init__(self, tree: Node, library: Mapping[str, Block], shape: Shape):
-        self._tree, self._library, self._shape = tree, library, shape
-        self._inference = Inference(library)
-        self._shapes = self._inference.infer(tree, shape)
+    def places(self, kind: str) -> tuple[Path, ...]:
+        """Paths at which an edit of `kind` is possible; for insert, list positions (the end of a list included)."""
+        return tuple(path for path in self._candidates(kind) if self.possible(kind, path))
 
-    def blocks(self) -> tuple[Block, ...]:
-        return tuple(self._library[name] for name in sorted(self._library) if self._library[name].placeable)
+    def draw_places(self, kind: str, rng: np.random.Generator) -> Iterator[Path]:
+        """The places in random order, uniform over depth first."""
+        return draws(self._candidates(kind), depth, rng, lambda path: self.possible(kind, path))
 
-    def candidates(self, kind: str) -> Iterator[Path]:
+    def possible(self, kind: str, path: Path) -> bool:
+        if kind == "set":
+            return next(self._settable(path), None) is not None
+        if kind == "delete":
+            return self.fits(Edit("delete", path))
+        return any(next(self._edits_with(kind, path, block.name), None) for block in self._blocks(kind))
+
+    def _candidates(self, kind: str) -> Iterator[Path]:
         """Places that the structure of the tree allows; whether shapes fit there is another question."""
-        for path, node in self._distinct(self._tree, ()):
+        for path, node in self._distinct(self.tree, ()):
             if kind == "set":
                 yield path
             elif kind == "insert":
@@ -129,7 +123,7 @@ class _Options:
                 if not self._is_single_block_stage(path):
                     yield path
             elif isinstance(path[-1], int):
-                parent = get(self._tree, path[:-2])
+                parent = get(self.tree, path[:-2])
                 if len(parent.args[path[-2]]) > (2 if parent.block == "branches" else 1):
                     yield path
 
@@ -141,135 +135,6 @@ class _Options:
             if first is None or i < first or child not in node.args["body"][i + 1 :]:
                 yield from self._distinct(child, path + step)
 
-    def any_edit(self, kind: str, path: Path) -> bool:
-        if kind == "set":
-            return next(self.settable(path), None) is not None
-        if kind == "delete":
-            return self.fits(Edit("delete", path))
-        return any(next(self.edits_with(kind, path, block), None) for block in self.blocks())
-
-    def check(self, edit: Edit) -> None:
-        """Raises ShapeError when the edited tree does not fit together or is the old one."""
-        if self._inference.out(apply_unfolded(self._tree, edit), self._shape) and apply(self._tree, edit) == self._tree:
-            raise ShapeError(edit.path, "the edit changes nothing")
-
-    def fits(self, edit: Edit) -> bool:
-        try:
-            return bool(self._inference.out(apply_unfolded(self._tree, edit), self._shape))
-        except ShapeError:
-            return False
-
-    # set
-
-    def settable(self, path: Path) -> Iterator[tuple[str, list[Value]]]:
-        """(argument, other values) of the node at `path`."""
-        node = get(self._tree, path)
-        for name, current, values in self._domains(node, path):
-            other = [v for v in values if v != current and self.fits(Edit("set", path, name, v))]
-            if other:
-                yield name, other
-
-    def _domains(self, node: Node, path: Path) -> Iterator[tuple[str, Value, tuple[Value, ...]]]:
-        if node.block == "repeat":
-            yield "times", node.args["times"], TIMES
-        elif node.block == "branches":
-            yield "join", node.args["join"], JOINS
-        elif not node.is_container:
-            block, shape = self._library[node.block], self._shapes[path][0]
-            bound = bind(block, node.args, shape)
-            defaults = {parameter.name: parameter.default for parameter in block.parameters}
-            for name, values in open_arguments(block, shape).items():
-                yield name, bound.get(name, defaults[name]), values
-
-    # swap, insert, compose
-
-    def edits_with(
-        self, kind: str, path: Path, block: Block, args: Mapping[str, Value] | None = None, form: str | None = None
-    ) -> Iterator[Edit]:
-        """Edits that bring `block` to `path` (one per form for compose, else at most one)."""
-        if kind == "insert":
-            edit = Edit("insert", path, None, Node(block.name, args or {}))
-            if self.fits(edit):
-                yield edit
-            return
-        old, (before, after) = get(self._tree, path), self._shapes[path]
-        if kind == "swap":
-            new = self._placed(block, args, before, after)
-            if new is not None and new.block != old.block:
-                edit = Edit("swap", path, None, new)
-                if not old.is_container or self._reads_as(edit):
-                    yield edit
-        elif kind == "compose":
-            for name in self._forms(path) if form is None else (form,):
-                value = self._composed(name, old, block, args, before, after)
-                if value is not None and self.fits(edit := Edit("compose", path, None, value)) and self._reads_as(edit):
-                    yield edit
-
-    def open_arguments(self, kind: str, path: Path, block: Block) -> dict[str, tuple[Value, ...]]:
-        offered: dict[str, tuple[Value, ...]] = {}
-        if kind == "compose":
-            fitting = {form: next(self.edits_with(kind, path, block, None, form), None) for form in self._forms(path)}
-            offered[FORM] = tuple(form for form, edit in fitting.items() if edit)
-        contract = block.contract
-        for name, domain in open_arguments(block, self._incoming(kind, path)).items():
-            if contract is None or name in (contract.output_width, contract.stride, FORM):
-                continue
-            values = tuple(v for v in domain if next(self.edits_with(kind, path, block, {name: v}), None))
-            if len(values) > 1:
-                offered[name] = values
-        return offered
-
-    def _incoming(self, kind: str, path: Path) -> Shape:
-        """Shape that a new block at `path` receives."""
-        if kind != "insert":
-            return self._shapes[path][0]
-        if path[:-2] and get(self._tree, path[:-2]).block == "branches":
-            return self._shapes[path[:-2]][0]
-        if path in self._shapes:
-            return self._shapes[path][0]
-        return self._shapes[(*path[:-1], int(path[-1]) - 1)][1]
-
-    def _placed(self, block: Block, args: Mapping[str, Value] | None, before: Shape, after: Shape) -> Node | None:
-        """The block with the width and stride that make `before` into `after`, where it can."""
-        contract, decisions = block.contract, dict(args or {})
-        if contract is None:
-            return None
-        if contract.stride is not None and before[1:] != after[1:]:
-            stride = block.parameter(contract.stride)
-            factor, rest = divmod(round(before[1] / after[1]), contract.reduction)
-            if rest or stride is None or factor not in stride.domain:
-                return None
-            decisions[contract.stride] = factor
-        if contract.output_width is not None and before[0] != after[0]:
-            decisions[contract.output_width] = round(after[0] / contract.expansion)
-        try:
-            fits = output_shape(block, decisions, before) == after
-        except BindError:
-            return None
-        return Node(block.name, decisions) if fits else None
-
-    def _composed(
-        self, form: str, old: Node, block: Block, args: Mapping[str, Value] | None, before: Shape, after: Shape
-    ) -> Node | None:
-        if form in ("sequence", "residual"):
-            new = Node(block.name, args or {})
-            return sequence(old, new) if form == "sequence" else residual(old, new)
-        if form == "concat":
-            after = (before[0], *after[1:])
-        beside = self._placed(block, args, before, after)
-        return None if beside is None else branches(old, beside, join=form)
-
-    def _forms(self, path: Path) -> tuple[str, ...]:
-        parent = get(self._tree, path[:-2]) if isinstance(path[-1], int) else get(self._tree, path[:-1])
-        in_list = parent.block in ("network", "sequence", "residual") and isinstance(path[-1], int)
-        skipped = {"sequence" if in_list else None, parent.args.get("join")}  # they would only insert an item
-        return tuple(form for form in FORMS if form not in skipped)
-
-    def _reads_as(self, edit: Edit) -> bool:
-        """Whether the change looks like the edit that made it: swapping [A, B] for A reads as a deletion."""
-        found = diff(self._tree, apply(self._tree, edit))
-        return found is not None and found.kind == edit.kind
-
     def _positions(self, path: Path, node: Node) -> Iterator[Path]:
         name = "stages" if node.block == "network" else "body"
         items = node.args.get(name) if node.is_container else None
@@ -278,4 +143,242 @@ class _Options:
             yield from ((*path, name, i) for i in range(first, len(items) + 1))
 
     def _is_single_block_stage(self, path: Path) -> bool:
-        return len(path) == 2 and path[0] == "stages" and len(get(self._tree, path).args["body"]) == 1
+        return len(path) == 2 and path[0] == "stages" and len(get(self.tree, path).args["body"]) == 1
+
+    # Blocks
+
+    def blocks(self, kind: str, path: Path) -> tuple[Block, ...]:
+        """Blocks and composites that fit at a place for swap, insert or compose; none for the other kinds."""
+        return tuple(block for block in self._blocks(kind) if next(self._edits_with(kind, path, block.name), None))
+
+    def draw_blocks(self, kind: str, path: Path, rng: np.random.Generator) -> Iterator[Block]:
+        """The same in random order, uniform over family first."""
+        fits = lambda block: next(self._edits_with(kind, path, block.name), None)  # noqa: E731
+        return draws(self._blocks(kind), lambda block: block.family, rng, fits)
+
+    def block(self, name: str) -> Block:
+        """The record of a block or composite."""
+        template = self.composites.get(name)
+        return self.library[name] if template is None else as_block(name, template)
+
+    def _blocks(self, kind: str) -> Iterator[Block]:
+        if kind in ("swap", "insert", "compose"):
+            yield from (self.library[name] for name in sorted(self.library) if self.library[name].placeable)
+            yield from (as_block(name, template) for name, template in self.composites.items())
+
+    # Arguments
+
+    def arguments(self, kind: str, path: Path, name: str | None) -> dict[str, tuple[Value, ...]]:
+        """Open decisions and the values that fit, each alone.
+
+        For set: what can be set at the place (only `name` where given). For swap, insert and compose: arguments of the
+        block `name`, defaults included; compose adds FORM in front.
+        """
+        if kind == "set":
+            return {found: tuple(values) for found, values in self._settable(path) if name in (None, found)}
+        return {} if kind == "delete" else self._open_arguments(kind, path, str(name))
+
+    def make_edit(self, kind: str, path: Path, name: str | None, args: Mapping[str, Value]) -> Edit:
+        """The edit that the decisions describe. Raises ShapeError when they do not fit together.
+
+        `name` is a block or composite (swap, insert, compose) or an argument (set); `args` are decisions from
+        `arguments`. What has to change along with a "set" is part of the edit, which may so have another path.
+        """
+        edit: Edit | None
+        if kind == "delete":
+            edit = Edit("delete", path)
+        elif kind == "set":
+            edit = self._set(path, str(name), args[str(name)])
+        else:
+            form = str(args[FORM]) if FORM in args else None
+            own = {key: value for key, value in args.items() if key != FORM}
+            edit = next(self._edits_with(kind, path, str(name), own, form), None)
+        if edit is None:
+            raise ShapeError(path, f"{kind} with {name} and {dict(args)} does not fit")
+        if isinstance(edit.value, Node):
+            edit = Edit(kind, path, None, without_defaults(edit.value, self.library))
+        self._check(edit)
+        if canonical(apply(self.tree, edit), self.library) == canonical(self.tree, self.library):
+            raise ShapeError(edit.path, "the edit changes nothing")
+        return edit
+
+    def extended(self, edit: Edit, rng: np.random.Generator) -> Edit | None:
+        """A "compose" with one more block, drawn among those that fit; None where none does."""
+        body = edit.value.args["body"]
+        if edit.kind != "compose" or not isinstance(body, tuple) or len(blocks_in(edit.value)) >= MOST_PARTS:
+            return None
+        inside = Options(apply_unfolded(self.tree, edit), self.library, self.shape)
+        end = (*edit.path, "body", len(body))
+        for block in inside.draw_blocks("insert", end, rng):
+            added = next(inside._edits_with("insert", end, block.name)).value
+            longer = Edit("compose", edit.path, None, edit.value.with_args(body=(*body, added)))
+            if self._reads_as(longer):
+                return longer
+        return None
+
+    # Whether an edit fits
+
+    def fits(self, edit: Edit) -> bool:
+        try:
+            self._check(edit)
+        except ShapeError:
+            return False
+        return True
+
+    def _check(self, edit: Edit) -> None:
+        """Raises ShapeError. What is beside a node that keeps its shapes is not looked at again."""
+        if edit.kind in ("swap", "compose", "set") and edit.path and self._is_steady(edit.path):
+            before, after = self.shapes[edit.path]
+            part = apply_unfolded(get(self.tree, edit.path), Edit(edit.kind, (), edit.argument, edit.value))
+            try:
+                if self.inference.out(part, before) == after:
+                    return
+            except ShapeError as error:
+                raise ShapeError(edit.path + error.path, error.reason) from None
+        self.inference.out(apply_unfolded(self.tree, edit), self.shape)
+
+    def _is_steady(self, path: Path) -> bool:
+        """Whether the place has one shape, in every copy of what is repeated around it."""
+        above = (path[:end] for end in range(len(path)) if path[:end] in self.shapes)
+        return all(
+            get(self.tree, place).block != "repeat" or self.shapes[place][0] == self.shapes[place][1] for place in above
+        )
+
+    def _reads_as(self, edit: Edit) -> bool:
+        """Whether the change looks like the edit that made it: swapping [A, B] for A reads as a deletion."""
+        return intended(self.tree, canonical(apply(self.tree, edit), self.library), edit)
+
+    # set
+
+    def _settable(self, path: Path) -> Iterator[tuple[str, list[Value]]]:
+        """(decision, other values) at the place."""
+        for name, current, values in self._domains(path):
+            other = [value for value in values if value != current and self._set(path, name, value) is not None]
+            if other:
+                yield name, other
+
+    def _domains(self, path: Path) -> Iterator[tuple[str, Value, tuple[Value, ...]]]:
+        node = get(self.tree, path)
+        if node.is_container:
+            if node.block == "repeat":
+                yield "times", node.args["times"], TIMES
+            elif node.block == "branches":
+                yield "join", node.args["join"], JOINS
+            yield SCALE, 1.0, FACTORS
+            return
+        block, shape = self.library[node.block], self.shapes[path][0]
+        bound = bind(block, node.args, shape)
+        defaults = {parameter.name: parameter.default for parameter in block.parameters}
+        for name, values in open_arguments(block, shape).items():
+            yield name, bound.get(name, defaults[name]), values
+        if block.contract is not None and bound.get(block.contract.stride) == 1:
+            yield SOURCE, None, tuple(path_text(place) for place in self._strided() if place != path)
+
+    def _set(self, path: Path, name: str, value: Value) -> Edit | None:
+        """The edit that sets the decision, with all that has to change along; None where nothing fits."""
+        if name == SCALE:
+            edit = widths.scaled(self.tree, path, float(str(value)), self.inference, self.shape)
+            return edit if edit is not None and self._reads_as(edit) else None
+        if name == SOURCE:
+            return self._moved(parse_path(str(value)), path)
+        edit = Edit("set", path, name, value)
+        if self.fits(edit):
+            return edit
+        node = get(self.tree, path)
+        contract = None if node.is_container else self.library[node.block].contract
+        if contract is None or name != contract.output_width or not isinstance(value, int):
+            return None
+        wider = widths.widened(self.tree, path, value, self.inference, self.shape)
+        return wider if wider is not None and self._reads_as(wider) else None
+
+    def _strided(self) -> Iterator[Path]:
+        for path, node in walk(self.tree):
+            contract = None if node.is_container else self.library[node.block].contract
+            if contract is not None and node.args.get(contract.stride, 1) != 1:
+                yield path
+
+    def _moved(self, source: Path, target: Path) -> Edit | None:
+        """The stride of `source` goes to `target`."""
+        gives, takes = (self.library[get(self.tree, path).block] for path in (source, target))
+        assert gives.contract is not None and takes.contract is not None
+        stride = get(self.tree, source).args[gives.contract.stride]
+        name = takes.contract.stride
+        parameter = None if name is None else takes.parameter(name)
+        if name is None or gives.contract.stride is None or parameter is None or stride not in parameter.domain:
+            return None
+        edit = joint(((source, gives.contract.stride, DEFAULT), (target, name, stride)))
+        return edit if self.fits(edit) and self._reads_as(edit) else None
+
+    # swap, insert, compose
+
+    def _edits_with(
+        self, kind: str, path: Path, name: str, args: Mapping[str, Value] | None = None, form: str | None = None
+    ) -> Iterator[Edit]:
+        """Edits that bring a block or composite to `path` (one per form for compose, else at most one)."""
+        new = self.composites.get(name) or Node(name, args or {})
+        if kind == "insert":
+            edit = Edit("insert", path, None, self._inserted(path, new))
+            if self.fits(edit) and (not new.is_container or self._reads_as(edit)):
+                yield edit
+            return
+        old, (before, after) = get(self.tree, path), self.shapes[path]
+        if kind == "swap":
+            value = placed(new, before, after, self.inference)
+            if value is not None and value.block != old.block:
+                edit = Edit("swap", path, None, value)
+                if not (old.is_container or value.is_container) or self._reads_as(edit):
+                    yield edit
+        elif kind == "compose":
+            for how in self._forms(path) if form is None else (form,):
+                value = self._composed(how, old, new, before, after)
+                if value is not None and self.fits(edit := Edit("compose", path, None, value)) and self._reads_as(edit):
+                    yield edit
+
+    def _inserted(self, path: Path, new: Node) -> Node:
+        """A new branch is as wide as the others; in a chain it keeps the width unless it cannot."""
+        parent = path[:-2]
+        if get(self.tree, parent).block == "branches" and get(self.tree, parent).args["join"] != "concat":
+            return placed(new, *self.shapes[parent], self.inference) or new
+        shape = self._incoming("insert", path)
+        return (placed(new, shape, shape, self.inference) if new.is_container else None) or new
+
+    def _open_arguments(self, kind: str, path: Path, name: str) -> dict[str, tuple[Value, ...]]:
+        offered: dict[str, tuple[Value, ...]] = {}
+        if kind == "compose":
+            fitting = {form: next(self._edits_with(kind, path, name, None, form), None) for form in self._forms(path)}
+            offered[FORM] = tuple(form for form, edit in fitting.items() if edit)
+        contract = None if name in self.composites else self.library[name].contract
+        if contract is None:
+            return offered
+        for argument, domain in open_arguments(self.library[name], self._incoming(kind, path)).items():
+            if argument in (contract.output_width, contract.stride):
+                continue
+            values = tuple(v for v in domain if next(self._edits_with(kind, path, name, {argument: v}), None))
+            if len(values) > 1:
+                offered[argument] = values
+        return offered
+
+    def _incoming(self, kind: str, path: Path) -> Shape:
+        """Shape that a new block at `path` receives."""
+        if kind != "insert":
+            return self.shapes[path][0]
+        if path[:-2] and get(self.tree, path[:-2]).block == "branches":
+            return self.shapes[path[:-2]][0]
+        if path in self.shapes:
+            return self.shapes[path][0]
+        return self.shapes[(*path[:-1], int(path[-1]) - 1)][1]
+
+    def _composed(self, form: str, old: Node, new: Node, before: Shape, after: Shape) -> Node | None:
+        if form in ("sequence", "residual"):
+            kept = (placed(new, after, after, self.inference) if new.is_container else None) or new
+            return sequence(old, kept) if form == "sequence" else residual(old, kept)
+        if form == "concat":
+            after = (before[0], *after[1:])
+        beside = placed(new, before, after, self.inference)
+        return None if beside is None else branches(old, beside, join=form)
+
+    def _forms(self, path: Path) -> tuple[str, ...]:
+        parent = get(self.tree, path[:-2]) if isinstance(path[-1], int) else get(self.tree, path[:-1])
+        in_list = parent.block in ("network", "sequence", "residual") and isinstance(path[-1], int)
+        skipped = {"sequence" if in_list else None, parent.args.get("join")}  # they would only insert an item
+        return tuple(form for form in FORMS if form not in skipped)

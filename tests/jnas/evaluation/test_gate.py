@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jnas.evaluation.gate import intended, judge
+from jnas.evaluation.gate import judge
 from jnas.evaluation.pool import Reply
 from jnas.library.store import open_library
 from jnas.runs.configuration import Caps
-from jnas.trees import options
-from jnas.trees.edits import KINDS, Edit, apply
+from jnas.trees.edits import KINDS, Edit, apply, intended
 from jnas.trees.node import Node, canonical, tree_hash
+from jnas.trees.options import Options
 from jnas.trees.starts import START_TREES
 
 LIBRARY = open_library()
@@ -63,15 +63,16 @@ def test_the_message_of_a_broken_cap_names_value_and_limit() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_enumerated_edits_are_recognised_as_intended(kind: str) -> None:
     rng, tree, recognised = np.random.default_rng(0), PARENT, 0
+    options = Options(tree, LIBRARY, SHAPE)
     for _ in range(30):
-        path = options.draw_place(options.places(tree, kind, LIBRARY, SHAPE), rng)
-        blocks = options.modules(tree, kind, path, LIBRARY, SHAPE)
-        name = options.draw_module(blocks, rng).name if blocks else None
-        offered = options.arguments(tree, kind, path, name, LIBRARY, SHAPE)
+        path = next(options.draw_places(kind, rng))
+        block = next(options.draw_blocks(kind, path, rng), None)
+        name = block.name if block else None
+        offered = options.arguments(kind, path, name)
         if kind == "set":
             name = sorted(offered)[int(rng.integers(len(offered)))]
             offered = {name: offered[name]}
         args = {argument: values[int(rng.integers(len(values)))] for argument, values in list(offered.items())[:1]}
-        edit = options.make_edit(tree, kind, path, name, args, LIBRARY, SHAPE)
+        edit = options.make_edit(kind, path, name, args)
         recognised += intended(tree, canonical(apply(tree, edit), LIBRARY), edit)
     assert recognised == 30

@@ -18,9 +18,9 @@ from jnas.library.block import Block, Contract
 from jnas.library.store import Library, open_library
 from jnas.models.build import BuildError, build
 from jnas.models.costs import inspect
-from jnas.trees import options
 from jnas.trees.edits import KINDS, apply
 from jnas.trees.node import Node, branches, canonical, network, repeat, residual, sequence
+from jnas.trees.options import Options
 from jnas.trees.shapes import infer
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import Refused
@@ -142,22 +142,22 @@ def test_every_offered_edit_builds(seed: int) -> None:
     tree = START_TREES["resnet8"]()
     for _ in range(3):
         kind = KINDS[rng.integers(len(KINDS))]
-        places = options.places(tree, kind, LIBRARY, SHAPE)
-        if not places:
+        options = Options(tree, LIBRARY, SHAPE)
+        path = next(options.draw_places(kind, rng), None)
+        if path is None:
             continue
-        path = options.draw_place(places, rng)
-        blocks = options.modules(tree, kind, path, LIBRARY, SHAPE) if kind not in ("set", "delete") else ()
+        block = next(options.draw_blocks(kind, path, rng), None)
         name, chosen = None, {}
         if kind == "set":
-            offered = options.arguments(tree, kind, path, None, LIBRARY, SHAPE)
+            offered = options.arguments(kind, path, None)
             name = sorted(offered)[rng.integers(len(offered))]
             chosen = {name: offered[name][rng.integers(len(offered[name]))]}
-        elif blocks:
-            name = options.draw_module(blocks, rng).name
-            offered = options.arguments(tree, kind, path, name, LIBRARY, SHAPE)
+        elif block is not None:
+            name = block.name
+            offered = options.arguments(kind, path, name)
             changed = sorted(offered)[rng.integers(len(offered))] if offered else None
             chosen = {changed: offered[changed][rng.integers(len(offered[changed]))]} if changed else {}
-        edit = options.make_edit(tree, kind, path, name, chosen, LIBRARY, SHAPE)
+        edit = options.make_edit(kind, path, name, chosen)
         tree = canonical(apply(tree, edit), LIBRARY)
         inspection = inspect(tree, LIBRARY, SHAPE, 10, batch=2)
         assert inspection.nodes[""].out_shape == (10, 1, 1)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jnas.library.store import open_library
-from jnas.trees import options
 from jnas.trees.edits import (
     DEFAULT,
     KINDS,
@@ -24,6 +23,7 @@ from jnas.trees.edits import (
     node_name,
 )
 from jnas.trees.node import Node, branches, canonical, get, network, parse_path, path_text, repeat, residual, sequence
+from jnas.trees.options import FORM, Options, depth, draws
 from jnas.trees.shapes import ShapeError, infer
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
@@ -35,23 +35,22 @@ BLOCK, POOL, MLP = Node("jnas.BasicResidual"), Node("jnas.MaxPool"), Node("jnas.
 
 
 def random_edit(tree: Node, rng: np.random.Generator, kind: str | None = None) -> Edit | None:
-    kind = kind or KINDS[rng.integers(len(KINDS))]
-    places = options.places(tree, kind, LIBRARY, SHAPE)
-    if not places:
+    kind, options = kind or KINDS[rng.integers(len(KINDS))], Options(tree, LIBRARY, SHAPE)
+    path = next(options.draw_places(kind, rng), None)
+    if path is None:
         return None
-    path = options.draw_place(places, rng)
     if kind == "delete":
-        return options.make_edit(tree, kind, path, None, {}, LIBRARY, SHAPE)
+        return options.make_edit(kind, path, None, {})
     if kind == "set":
-        offered = options.arguments(tree, kind, path, None, LIBRARY, SHAPE)
+        offered = options.arguments(kind, path, None)
         name = sorted(offered)[rng.integers(len(offered))]
         value = offered[name][rng.integers(len(offered[name]))]
-        return options.make_edit(tree, kind, path, name, {name: value}, LIBRARY, SHAPE)
-    block = options.draw_module(options.modules(tree, kind, path, LIBRARY, SHAPE), rng)
-    offered = options.arguments(tree, kind, path, block.name, LIBRARY, SHAPE)
+        return options.make_edit(kind, path, name, {name: value})
+    block = next(options.draw_blocks(kind, path, rng))
+    offered = options.arguments(kind, path, block.name)
     chosen = {name: values[rng.integers(len(values))] for name, values in offered.items()}
     try:
-        return options.make_edit(tree, kind, path, block.name, chosen, LIBRARY, SHAPE)
+        return options.make_edit(kind, path, block.name, chosen)
     except ShapeError:  # each value fits alone; together they may not
         return None
 
@@ -124,10 +123,11 @@ def test_setting_a_default_takes_the_argument_out() -> None:
 def test_a_swap_keeps_width_and_stride() -> None:
     tree = canonical(START_TREES["resnet20"](), LIBRARY)
     path = ("stages", 1, "body", 0)
-    offered = {block.name for block in options.modules(tree, "swap", path, LIBRARY, SHAPE)}
+    options = Options(tree, LIBRARY, SHAPE)
+    offered = {block.name for block in options.blocks("swap", path)}
     assert "jnas.Bottleneck" in offered and "jnas.PatchMerging" in offered
     assert not offered & {"jnas.MaxPool", "jnas.Mlp", "jnas.SqueezeExcite", "jnas.BasicResidual"}
-    edit = options.make_edit(tree, "swap", path, "jnas.InvertedResidual", {"ratio": 2.0}, LIBRARY, SHAPE)
+    edit = options.make_edit("swap", path, "jnas.InvertedResidual", {"ratio": 2.0})
     assert dict(edit.value.args) == {"out_channels": 32, "stride": 2, "ratio": 2.0}
     assert describe(edit, tree).startswith("swap stage 2 block 1: BasicResidual -> InvertedResidual(")
 
@@ -136,15 +136,18 @@ def test_shapes_are_kept_inside_a_residual() -> None:
     tree = canonical(network(STEM, [residual(BLOCK, MLP)]), LIBRARY)
     inside = ("stages", 0, "body", 0, "body", 0)
     assert get(tree, inside) == BLOCK
-    offered = options.arguments(tree, "set", inside, None, LIBRARY, SHAPE)
-    assert "kernel_size" in offered and not {"stride", "out_channels"} & set(offered)
+    options = Options(tree, LIBRARY, SHAPE)
+    offered = options.arguments("set", inside, None)
+    assert "kernel_size" in offered and "stride" not in offered
+    wider = options.make_edit("set", inside, "out_channels", {"out_channels": 24})
+    assert wider == Edit("set", ("stem",), "out_channels", 24)  # the body follows
 
 
 def test_what_would_leave_less_than_two_pixels_is_not_offered() -> None:
     tree = canonical(START_TREES["resnet8"](), LIBRARY)
     path = ("stages", 2, "body", 0)
-    assert "stride" in options.arguments(tree, "set", ("stem",), None, LIBRARY, (1, 16, 16))
-    assert "stride" not in options.arguments(tree, "set", ("stem",), None, LIBRARY, (1, 8, 8))
+    assert "stride" in Options(tree, LIBRARY, (1, 16, 16)).arguments("set", ("stem",), None)
+    assert "stride" not in Options(tree, LIBRARY, (1, 8, 8)).arguments("set", ("stem",), None)
     halved = canonical(apply(tree, Edit("set", ("stem",), "stride", 2)), LIBRARY)
     assert infer(halved, LIBRARY, (1, 16, 16))[path][1] == (64, 2, 2)
     with pytest.raises(ShapeError, match=r"stages.2.body.0: .*the smallest is 2"):
@@ -153,32 +156,32 @@ def test_what_would_leave_less_than_two_pixels_is_not_offered() -> None:
 
 def test_make_edit_refuses_what_does_not_fit_or_changes_nothing() -> None:
     tree = canonical(START_TREES["resnet8"](), LIBRARY)
-    path = ("stages", 1, "body", 0)
+    path, options = ("stages", 1, "body", 0), Options(tree, LIBRARY, SHAPE)
     with pytest.raises(ShapeError, match=r"stages.1.body.0: swap with jnas.MaxPool"):
-        options.make_edit(tree, "swap", path, "jnas.MaxPool", {}, LIBRARY, SHAPE)
+        options.make_edit("swap", path, "jnas.MaxPool", {})
     with pytest.raises(ShapeError, match="changes nothing"):
-        options.make_edit(tree, "set", path, "stride", {"stride": 2}, LIBRARY, SHAPE)
+        options.make_edit("set", path, "stride", {"stride": 2})
 
 
 def test_forms_of_a_composite() -> None:
     tree = canonical(START_TREES["resnet20"](), LIBRARY)
-    path = ("stages", 2, "body", 1, "body")
-    forms = options.arguments(tree, "compose", path, "jnas.BasicResidual", LIBRARY, SHAPE)["form"]
+    path, options = ("stages", 2, "body", 1, "body"), Options(tree, LIBRARY, SHAPE)
+    forms = options.arguments("compose", path, "jnas.BasicResidual")[FORM]
     assert forms == ("sequence", "residual", "add", "concat", "gate")
     for form in forms:
-        edit = options.make_edit(tree, "compose", path, "jnas.BasicResidual", {"form": form}, LIBRARY, SHAPE)
+        edit = options.make_edit("compose", path, "jnas.BasicResidual", {FORM: form})
         assert BLOCK in edit.value.args["body"]
-    in_list = options.arguments(tree, "compose", ("stages", 2, "body", 0), "jnas.BasicResidual", LIBRARY, SHAPE)
-    assert "sequence" not in in_list["form"]  # it would be spliced: an insertion
+    in_list = options.arguments("compose", ("stages", 2, "body", 0), "jnas.BasicResidual")
+    assert "sequence" not in in_list[FORM]  # it would be spliced: an insertion
 
 
 def test_draws_are_uniform_over_depth_and_family() -> None:
     rng = np.random.default_rng(0)
     paths = [("stem",)] + [("stages", i, "body", 0) for i in range(30)]
-    drawn = Counter(options.depth(options.draw_place(paths, rng)) for _ in range(1000))
+    drawn = Counter(depth(next(draws(paths, depth, rng))) for _ in range(1000))
     assert 400 < drawn[1] < 600
     blocks = [b for b in LIBRARY.placeable() if b.family in ("residual block", "mixer")]
-    families = Counter(options.draw_module(blocks, rng).family for _ in range(1000))
+    families = Counter(next(draws(blocks, lambda block: block.family, rng)).family for _ in range(1000))
     assert 400 < families["mixer"] < 600
 
 
