@@ -7,16 +7,17 @@ import json
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from jnas.evaluation.evaluator import Evaluator, LongTraining
+from jnas.evaluation.evaluator import Evaluator, LongTraining, Progress
 from jnas.evaluation.gate import judge, judge_start
 from jnas.evaluation.outcomes import Result, Verdict
 from jnas.evaluation.pool import Pool
@@ -29,10 +30,11 @@ from jnas.planning.plan import Plan, Settings
 from jnas.planning.planners import PLANNERS, Planner, planner
 from jnas.reports import html
 from jnas.reports.live import LiveView
+from jnas.reports.preview import preview, print_preview
 from jnas.reports.run import Run
 from jnas.reports.summary import print_summary
 from jnas.resolving.budget import BudgetSpent, Limits
-from jnas.resolving.choosers import REPLAY, Chooser, make_chooser
+from jnas.resolving.choosers import REPLAY, Chooser, UniformChooser, make_chooser
 from jnas.resolving.resolve import NothingPossible, Proposal, resolve
 from jnas.resolving.transcript import Transcript
 from jnas.runs import archive
@@ -50,6 +52,7 @@ from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
 
 TRIES_PER_KIND = 10  # infeasible proposals of one step before its edit kind is drawn again
+REHEARSED = 8  # candidates that a dry run goes through
 MOST_REDRAWS = 20  # of the kind before a step is given up
 
 
@@ -60,7 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         configuration = load(options.config, _overrides(options))
         with _stoppable():
-            search(configuration, directory, options.quiet)
+            if options.dry_run:
+                rehearse(configuration, options.quiet)
+            else:
+                search(configuration, directory, options.quiet)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -73,6 +79,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def search(configuration: Configuration, directory: RunDirectory, quiet: bool = False) -> None:
     """Spend the budget, train the best longer, write what remains. Continues a run that was started before."""
+    with _prepared(configuration, directory, quiet) as job:
+        job.run_rounds()
+        job.view.phase("final training", configuration.final.recipe)
+        best = job.train_best_longer()
+        job.phases.enter("reporting")
+        job.write_best(best)
+        run = Run.read(directory.root)
+        html.write(run, directory.report)
+        job.phases.enter("done")
+    print_summary(run)
+
+
+def rehearse(configuration: Configuration, quiet: bool = False) -> None:
+    """Say what a search would ask and cost: its first rounds, with nobody asked and nothing trained."""
+    budget = min(configuration.search.budget, REHEARSED)
+    short = replace(configuration, search=replace(configuration.search, budget=budget))
+    with tempfile.TemporaryDirectory() as folder, _prepared(short, RunDirectory(Path(folder) / "run"), quiet) as job:
+        chooser = job.chooser
+        job = replace(job, chooser=UniformChooser(chooser.reads_source), evaluator=Rehearsal(**vars(job.evaluator)))
+        job.run_rounds()
+        job.phases.enter("done")
+        found = preview(job.database.choices(), budget, configuration.search.budget, chooser.thinking)
+        scale = configuration.search.budget / budget
+        phases = {name: scale * seconds for name, seconds in job.database.phases().items()}
+    print_preview(found, configuration, chooser.name, chooser.price, phases)
+
+
+@contextmanager
+def _prepared(configuration: Configuration, directory: RunDirectory, quiet: bool) -> Iterator[Search]:
+    """Everything that the steps of a search need, the run directory held. Raises UserError."""
     plan = planner(configuration.planner.name)
     check_names(configuration)
     with directory.held(), RunDatabase.open(directory.database) as database:
@@ -88,32 +124,18 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
             library, folders = _mined(configuration, phases, view)
             claim_library(directory, database, library, folders)
             evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes)
-            job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
-
             view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
-            job.start()
-            trained = job.train()
-            for round_ in count(1):
-                slots = job.open_slots(round_)
-                if not slots:
-                    if not trained:
-                        view.note(f"the budget of {configuration.search.budget} is spent; --budget goes on from here")
-                    break
-                history = archive.history(database, library, before_round=round_)
-                spent = job.propose_round(round_, slots, history)
-                trained = job.train() or trained
-                if spent:
-                    view.note(f"{spent}: no more candidates; with a higher cap the same command goes on from here")
-                    break
+            yield Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
 
-            view.phase("final training", configuration.final.recipe)
-            best = job.train_best_longer()
-            phases.enter("reporting")
-            job.write_best(best)
-        run = Run.read(directory.root)
-        html.write(run, directory.report)
-        print_summary(run)
-        phases.enter("done")
+
+class Rehearsal(Evaluator):
+    """Inspects as ever, but trains nothing: every tree is as good as its parent."""
+
+    def train(
+        self, trees: Sequence[Mapping[str, Any]], progress: Progress, finished: Callable[[int, Result], None]
+    ) -> None:
+        for index in range(len(trees)):
+            finished(index, Result("ok", accuracy=0.5))
 
 
 @dataclass(frozen=True)
@@ -129,6 +151,23 @@ class Search:
     chooser: Chooser
     phases: Phases
     view: LiveView
+
+    def run_rounds(self) -> None:
+        """Propose and train until a cap is reached; what was done before is not done again."""
+        self.start()
+        trained = self.train()
+        for round_ in count(1):
+            slots = self.open_slots(round_)
+            if not slots:
+                if not trained:
+                    self.view.note(f"the budget of {self.configuration.search.budget} is spent; --budget goes on")
+                return
+            history = archive.history(self.database, self.library, before_round=round_)
+            spent = self.propose_round(round_, slots, history)
+            trained = self.train() or trained
+            if spent:
+                self.view.note(f"{spent}: no more candidates; with a higher cap the same command goes on from here")
+                return
 
     def start(self) -> None:
         """The start tree is candidate 0: judged and trained like the others, not counted in the budget."""
@@ -479,6 +518,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=500_000"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what will be asked, tokens, dollars, time; train nothing"
     )
     parser.add_argument("--quiet", action="store_true", help="plain lines instead of a live view")
     return parser

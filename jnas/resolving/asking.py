@@ -41,6 +41,7 @@ class ModelChooser:
     ) -> None:
         """Raises UserError for a cap in dollars on a model whose price is not known."""
         self._provider, self._pause, self._clock = provider, pause, clock
+        self.price = price
         self._identity = {"model": provider.model, "parameters": dict(provider.parameters)}
         self._transcript = transcript or Transcript()
         self._meter = Meter(limits, price, provider.model)
@@ -58,6 +59,10 @@ class ModelChooser:
     @property
     def reads_source(self) -> bool:
         return bool(self._provider.parameters["reads_source"])
+
+    @property
+    def thinking(self) -> int:
+        return int(self._provider.parameters.get("thinking", 0))
 
     @property
     def spent(self) -> str:

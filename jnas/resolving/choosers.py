@@ -13,7 +13,7 @@ from jnas.resolving.asking import ModelChooser
 from jnas.resolving.budget import NO_LIMITS, Limits
 from jnas.resolving.gemini import DEFAULT_MODEL, KEY_VARIABLES, Gemini
 from jnas.resolving.keys import find_key
-from jnas.resolving.prices import FREE, PRICES
+from jnas.resolving.prices import FREE, PRICES, Price
 from jnas.resolving.providers import Reply, Request
 from jnas.resolving.questions import Choice, Question, draw
 from jnas.resolving.transcript import Transcript
@@ -34,6 +34,14 @@ class Chooser(Protocol):
         """Whether questions shall show the source of the blocks that they offer."""
 
     @property
+    def price(self) -> Price | None:
+        """None where it is not known."""
+
+    @property
+    def thinking(self) -> int:
+        """Tokens that may be thought before an answer."""
+
+    @property
     def spent(self) -> str:
         """By this run so far, in words; empty when nothing is asked."""
 
@@ -44,8 +52,12 @@ class UniformChooser:
     """Every option equally likely; no model is asked."""
 
     name = "none"
-    reads_source = False
     spent = ""
+    price = FREE
+    thinking = 0
+
+    def __init__(self, reads_source: bool = False) -> None:
+        self.reads_source = reads_source
 
     def choose(self, question: Question, seed: int) -> Choice:
         return Choice(draw(question, np.random.default_rng(seed)), "uniform")

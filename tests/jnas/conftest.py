@@ -1,9 +1,12 @@
-"""A run directory as a search leaves it, made with the run database itself."""
+"""A run directory as a search leaves it, made with the run database itself, and a Gemini that tests script."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,54 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         return Run.read(directory.root)
 
     return make
+
+
+class GeminiServer:
+    """Speaks generateContent: replies in turn, the last one for ever; keeps what was asked.
+
+    A reply is "reset", "stall", (code, content), or a function of the request's body that gives one.
+    """
+
+    def __init__(self) -> None:
+        self.replies: list = []
+        self.requests: list[dict] = []
+        self.released = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.requests.append({"path": self.path, "key": self.headers.get("x-goog-api-key"), "body": body})
+                reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
+                if callable(reply):
+                    reply = reply(body)
+                if reply == "reset":
+                    return self.connection.close()
+                if reply == "stall":
+                    return outer.released.wait(30)
+                code, content = reply
+                payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *args) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def gemini_server() -> Iterator[GeminiServer]:
+    running = GeminiServer()
+    yield running
+    running.close()

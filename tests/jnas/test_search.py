@@ -195,6 +195,69 @@ def test_the_directory_of_another_configuration_stays_intact(
     assert (archive(run), (run / "configuration.toml").read_text()) == before
 
 
+def last_options(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """A Gemini that answers every question with the last of the listed options."""
+    fields = body["generationConfig"]["responseJsonSchema"]["properties"]
+    text = json.dumps({name: field["enum"][-1] for name, field in fields.items()})
+    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
+    return 200, {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 300, "totalTokenCount": 320}}
+
+
+def test_a_search_with_gemini_is_replayed_without_it_and_keeps_its_key(
+    tiny: Path, tmp_path: Path, gemini_server
+) -> None:
+    gemini_server.replies = [last_options]
+    planted = "AIza-planted-key-of-a-test"
+    service = {"GOOGLE_GEMINI_BASE_URL": gemini_server.url, "GEMINI_API_KEY": planted}
+    asked = search(tiny, tmp_path / "asked", "--llm", "gemini:gemini-test", **service)
+    assert asked.returncode == 0, asked.stderr
+    questions = len(gemini_server.requests)
+    assert questions and {request["key"] for request in gemini_server.requests} == {planted}
+    assert {row[-2] for row in archive(tmp_path / "asked")["choices"]} == {"llm"}
+
+    replay = f"replay:{tmp_path / 'asked'}"
+    nowhere = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "GEMINI_API_KEY": ""}
+    replayed = search(tiny, tmp_path / "replayed", "--llm", replay, **nowhere)
+    assert replayed.returncode == 0, replayed.stderr
+    assert len(gemini_server.requests) == questions
+    assert archive(tmp_path / "replayed") == archive(tmp_path / "asked")
+
+    other = search(tiny, tmp_path / "other", "--llm", replay, "--seed", "3", **nowhere)
+    assert other.returncode == 2 and "not recorded there: the nearest recording has" in other.stderr
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 20 and not any(planted.encode() in content for content in written)
+    assert planted not in asked.stdout + asked.stderr
+
+
+def test_a_cap_on_questions_ends_a_search_that_goes_on_when_it_is_raised(
+    tiny: Path, tmp_path: Path, gemini_server
+) -> None:
+    gemini_server.replies = [last_options]
+    service = {"GOOGLE_GEMINI_BASE_URL": gemini_server.url, "GEMINI_API_KEY": "AIza-key-of-a-test"}
+    options = ("--llm", "gemini:gemini-test", "--set")
+    capped = search(tiny, tmp_path / "run", *options, "llm.calls=1", **service)
+    assert capped.returncode == 0 and "llm.calls = 1 is spent" in capped.stdout, capped.stderr
+    assert len(gemini_server.requests) == 1
+    assert search(tiny, tmp_path / "run", *options, "llm.calls=1000", **service).returncode == 0
+    assert search(tiny, tmp_path / "whole", *options, "llm.calls=1000", **service).returncode == 0
+    for table in ("candidates", "results", "attempts", "choices"):
+        assert archive(tmp_path / "run")[table] == archive(tmp_path / "whole")[table]
+
+
+def test_a_search_that_cannot_keep_a_cap_in_dollars_does_not_start(tiny: Path, tmp_path: Path) -> None:
+    done = search(tiny, tmp_path / "run", "--llm", "gemini:new", "--set", "llm.dollars=1", GEMINI_API_KEY="AIza-x")
+    assert done.returncode == 2 and "the price of new is not known" in done.stderr
+
+
+def test_a_dry_run_tells_what_will_be_asked_and_asks_nothing(tiny: Path, tmp_path: Path, gemini_server) -> None:
+    service = {"GOOGLE_GEMINI_BASE_URL": gemini_server.url, "GEMINI_API_KEY": "AIza-key-of-a-test"}
+    done = search(tiny, tmp_path / "run", "--llm", "gemini:gemini-2.5-flash", "--budget", "50", "--dry-run", **service)
+    assert done.returncode == 0, done.stderr
+    for told in ("50 candidates", "questions", "input tokens", "at prices of", "Goal: higher validation accuracy"):
+        assert told in done.stdout, told
+    assert gemini_server.requests == [] and not (tmp_path / "run").exists()
+
+
 def test_a_run_that_is_at_work_is_left_alone(tiny: Path, tmp_path: Path) -> None:
     with open(tmp_path / "output", "w") as output:
         first = subprocess.Popen(command(tiny, tmp_path / "run"), stdout=output, stderr=output)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -29,56 +26,15 @@ def failure(code: int, message: str = "no", delay: str | None = None) -> tuple[i
     return code, {"error": {"code": code, "message": message, "status": "FAILED", "details": details}}
 
 
-class Server:
-    """Replies in turn, the last one for ever; keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.replies: list = []
-        self.requests: list[dict] = []
-        self.released = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append({"path": self.path, "key": self.headers.get("x-goog-api-key"), "body": body})
-                reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
-                if reply == "reset":
-                    return self.connection.close()
-                if reply == "stall":
-                    return outer.released.wait(30)
-                code, content = reply
-                payload = content if isinstance(content, bytes) else json.dumps(content).encode()
-                self.send_response(code)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
-
-            def log_message(self, *args) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.released.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    running = Server()
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", running.url)
+def server(gemini_server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", gemini_server.url)
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
-    yield running
-    running.close()
+    return gemini_server
 
 
-def ask(server: Server, *replies) -> tuple:
+def ask(server, *replies) -> tuple:
     """(settled choice, pauses) of one question."""
     server.replies = list(replies)
     pauses: list[float] = []
@@ -88,7 +44,7 @@ def ask(server: Server, *replies) -> tuple:
     return settle(QUESTION, choice, 0), pauses
 
 
-def test_a_good_answer(server: Server) -> None:
+def test_a_good_answer(server) -> None:
     choice, pauses = ask(server, answer('{"place": "2"}'))
     assert choice.values == {"place": "2"} and choice.source == "llm" and choice.tokens == 42
     assert pauses == []
@@ -100,7 +56,7 @@ def test_a_good_answer(server: Server) -> None:
     assert request["body"]["systemInstruction"]["parts"][0]["text"] == INSTRUCTIONS
 
 
-def test_the_retry_delay_of_the_server_is_heeded(server: Server) -> None:
+def test_the_retry_delay_of_the_server_is_heeded(server) -> None:
     choice, pauses = ask(server, failure(429, delay="7s"), answer('{"place": "3"}'))
     assert choice.source == "llm" and choice.values == {"place": "3"}
     (pause,) = pauses
@@ -108,19 +64,19 @@ def test_the_retry_delay_of_the_server_is_heeded(server: Server) -> None:
 
 
 @pytest.mark.parametrize("trouble", [failure(500), failure(503), "reset", (500, b"<html>"), (200, b"{")])
-def test_passing_trouble_is_waited_out(server: Server, trouble) -> None:
+def test_passing_trouble_is_waited_out(server, trouble) -> None:
     choice, pauses = ask(server, trouble, trouble, answer('{"place": "1"}'))
     assert choice.source == "llm" and len(server.requests) == 3
     assert 1 <= pauses[0] <= 1.25 and 2 <= pauses[1] <= 2.5
 
 
-def test_retries_are_bounded_and_end_in_a_uniform_draw(server: Server) -> None:
+def test_retries_are_bounded_and_end_in_a_uniform_draw(server) -> None:
     choice, _ = ask(server, failure(503))
     assert len(server.requests) == asking.ATTEMPTS
     assert choice.source == "fallback" and "HTTP 503" in choice.problem
 
 
-def test_a_delay_beyond_the_deadline_is_not_waited_for(server: Server) -> None:
+def test_a_delay_beyond_the_deadline_is_not_waited_for(server) -> None:
     choice, pauses = ask(server, failure(429, delay="3600s"))
     assert choice.source == "fallback" and pauses == [] and len(server.requests) == 1
 
@@ -146,7 +102,7 @@ NONE = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_an_answer_that_is_not_allowed_is_handed_back_once(server: Server, name: str) -> None:
+def test_an_answer_that_is_not_allowed_is_handed_back_once(server, name: str) -> None:
     choice, _ = ask(server, BAD[name], answer('{"place": "3"}'))
     assert choice.source == "llm" and choice.values == {"place": "3"} and choice.tokens == 84
     repair = server.requests[1]["body"]["contents"][0]["parts"][0]["text"]
@@ -154,7 +110,7 @@ def test_an_answer_that_is_not_allowed_is_handed_back_once(server: Server, name:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_second_bad_answer_becomes_a_draw(server: Server, name: str) -> None:
+def test_a_second_bad_answer_becomes_a_draw(server, name: str) -> None:
     choice, _ = ask(server, BAD[name])
     assert choice.source == "fallback" and choice.problem and len(choice.problem) < 400
     assert choice.values["place"] in QUESTION.fields["place"]
@@ -162,21 +118,21 @@ def test_a_second_bad_answer_becomes_a_draw(server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NONE)
-def test_where_no_answer_can_be_had_it_becomes_a_draw_at_once(server: Server, name: str) -> None:
+def test_where_no_answer_can_be_had_it_becomes_a_draw_at_once(server, name: str) -> None:
     choice, _ = ask(server, NONE[name])
     assert choice.source == "fallback" and choice.problem
     assert choice.values["place"] in QUESTION.fields["place"]
     assert len(server.requests) == 1
 
 
-def test_thoughts_and_answer_have_budgets_of_their_own(server: Server) -> None:
+def test_thoughts_and_answer_have_budgets_of_their_own(server) -> None:
     ask(server, answer('{"place": "1"}'))
     generation = server.requests[0]["body"]["generationConfig"]
     assert list(generation["thinkingConfig"].values()) == [1024]
     assert generation["maxOutputTokens"] == 1024 + 256
 
 
-def test_a_model_that_cannot_think_is_asked_without_thoughts(server: Server) -> None:
+def test_a_model_that_cannot_think_is_asked_without_thoughts(server) -> None:
     choice, _ = ask(server, failure(400, "Thinking is not enabled for models/gemini-test"), answer('{"place": "1"}'))
     assert choice.source == "llm"
     assert "thinkingConfig" not in server.requests[1]["body"]["generationConfig"]
@@ -191,14 +147,14 @@ def test_a_model_that_cannot_think_is_asked_without_thoughts(server: Server) -> 
     ],
     ids=["403", "404", "invalid key"],
 )
-def test_a_refused_key_or_model_is_one_line_without_the_key(server: Server, reply) -> None:
+def test_a_refused_key_or_model_is_one_line_without_the_key(server, reply) -> None:
     with pytest.raises(UserError, match="llm 'gemini:gemini-test': HTTP 40") as caught:
         ask(server, reply)
     assert KEY not in str(caught.value) and "\n" not in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
-def test_a_stalled_server_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_server_is_given_up(server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "CALL_SECONDS", 0.2)
     monkeypatch.setattr(asking, "ATTEMPTS", 2)
     choice, pauses = ask(server, "stall")

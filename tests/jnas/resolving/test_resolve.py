@@ -15,6 +15,7 @@ from jnas.library.store import Library, open_library
 from jnas.planning.history import Record
 from jnas.planning.plan import ARMS, WAYS, Plan
 from jnas.resolving.choosers import UniformChooser
+from jnas.resolving.prices import FREE
 from jnas.resolving.questions import Choice, Question, draw
 from jnas.resolving.resolve import NothingPossible, resolve
 from jnas.trees.edits import KINDS, Edit, apply
@@ -48,6 +49,8 @@ class Scripted:
     name = "scripted"
     reads_source = False
     spent = ""
+    price = FREE
+    thinking = 0
 
     def __init__(self, answer):
         self._answer = answer
