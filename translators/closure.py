@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from translators.class_graph import Class, ClassGraph
 from translators.diagnostics import Refusal
@@ -101,9 +101,16 @@ class Closures:
                 queue += self.rewriter.rewrite(unit).references
         return found
 
-    def refusal(self, cls: Class) -> Refusal | None:
-        """The first refusal that every construction or every forward of the class reaches, if any."""
-        failure = self.failure(cls.unit)
+    def refusal(self, unit: Unit, made: Sequence[Class] = ()) -> Refusal | None:
+        """The first refusal that every construction or every forward of a class reaches, if any.
+
+        For a function that makes instances of `made`: that every call reaches, or of all its classes the first.
+        """
+        cls = self.classes.classes.get(unit)
+        if cls is None:
+            theirs = [self.refusal(model.unit) for model in made]
+            return self._walk_unit(unit, "", set()) or (theirs[0] if theirs and all(theirs) else None)
+        failure = self.failure(unit)
         if failure is not None:
             return failure
         seen: set[tuple[Unit, Unit, str]] = set()

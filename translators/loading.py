@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from translators.allowlist import check_allowed
 from translators.diagnostics import Refused, UserError
@@ -17,17 +18,31 @@ from translators.diagnostics import Refused, UserError
 _PREFIX = "_translated_"
 
 
-def load_class(folder: Path, qualified_name: str) -> type:
-    """The class `package.module.Class` from the emitted files in `folder`.
+def load_object(folder: Path, qualified_name: str) -> Any:
+    """The class, function or constant `package.module.name` from the emitted files in `folder`.
 
     Raises UserError when it is not there and Refused (R15) when a file is outside the allow-list.
     """
     module, _, name = qualified_name.rpartition(".")
     loaded = importlib.import_module(f"{_package(folder)}.{module}") if _is_there(folder, module) else None
-    found = getattr(loaded, name, None)
+    if not hasattr(loaded, name):
+        raise UserError(f"{qualified_name}: not in {folder}; translate its source into that folder first")
+    return getattr(loaded, name)
+
+
+def load_class(folder: Path, qualified_name: str) -> type:
+    """The class `package.module.Class`; see `load_object`. Raises UserError when it is none."""
+    found = load_object(folder, qualified_name)
     if not isinstance(found, type):
-        raise UserError(f"{qualified_name}: no such class in {folder}; translate its source into that folder first")
+        raise UserError(f"{qualified_name}: no class; give the qualified name of one")
     return found
+
+
+def source_name(thing: Any) -> str | None:
+    """The qualified name by which `load_object` finds a loaded class or function; None for what was not loaded so."""
+    module, name = getattr(thing, "__module__", None) or "", getattr(thing, "__qualname__", "")
+    package, _, path = module.partition(".")
+    return f"{path}.{name}" if package.startswith(_PREFIX) and path else None
 
 
 def _is_there(folder: Path, module: str) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from translators.class_graph import Class, ClassGraph
 from translators.environment import dotted
+from translators.index import Unit
 from translators.rewriting.scopes import FunctionNode, own_nodes
 
 _CLASS_COUNTS = {
@@ -71,30 +73,36 @@ class MinedClass:
 
 def mine_class(cls: Class, classes: ClassGraph, closure: tuple[str, ...] = ()) -> MinedClass:
     """The record of one module class."""
-    unit, file, source = cls.unit, cls.unit.module.file, cls.unit.module.source
-    path, first_line = file.position(unit.first_line)
-    last_line = first_line + unit.last_line - unit.first_line
+    unit, provenance = cls.unit, provenance_of(cls.unit)
     constructor = classes.method(cls, "__init__")
     forward = classes.method(cls, "forward")
-    arguments = _arguments(constructor[1]) if constructor else ()
-    inputs = tuple(a.name for a in _arguments(forward[1]) if a.required) if forward else ()
+    arguments = arguments_of(constructor[1], receiver=True) if constructor else ()
+    inputs = tuple(a.name for a in arguments_of(forward[1], receiver=True) if a.required) if forward else ()
     returns = _returns(forward[1]) if forward else "unknown"
     return MinedClass(
         qualified_name=unit.qualified_name,
         module=unit.module.name,
         name=unit.name,
-        path=path,
-        first_line=first_line,
-        last_line=last_line,
+        path=provenance.path,
+        first_line=provenance.lines[0],
+        last_line=provenance.lines[1],
         arguments=arguments,
         inputs=inputs,
         returns=returns,
         kind=_kind(arguments, inputs, returns),
-        doc=(ast.get_docstring(cls.node) or "").strip().split("\n")[0],
+        doc="".join(c for c in (ast.get_docstring(cls.node) or "").strip().split("\n")[0] if c.isprintable()),
         bases=tuple(spelling if symbol is None else symbol.name for spelling, symbol in cls.bases),
         closure=closure,
-        provenance=Provenance(source.name, source.version, path, (first_line, last_line), source.licence, file.sha256),
+        provenance=provenance,
     )
+
+
+def provenance_of(unit: Unit) -> Provenance:
+    """Where a definition comes from."""
+    file, source = unit.module.file, unit.module.source
+    path, first_line = file.position(unit.first_line)
+    lines = (first_line, first_line + unit.last_line - unit.first_line)
+    return Provenance(source.name, source.version, path, lines, source.licence, file.sha256)
 
 
 def _kind(arguments: tuple[Argument, ...], inputs: tuple[str, ...], returns: str) -> str:
@@ -103,20 +111,20 @@ def _kind(arguments: tuple[Argument, ...], inputs: tuple[str, ...], returns: str
     return "block" if len(inputs) == 1 and returns == "tensor" else "other"
 
 
-def _arguments(function: FunctionNode) -> tuple[Argument, ...]:
-    """Arguments by name, without the receiver, `*args` and `**kwargs`."""
+def arguments_of(function: FunctionNode, receiver: bool = False) -> tuple[Argument, ...]:
+    """Arguments by name, without the receiver of a method, `*args` and `**kwargs`."""
     given = function.args
     positional = [*given.posonlyargs, *given.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
     by_position = [*zip(positional, defaults, strict=True)]
-    pairs = [*by_position[1:], *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    pairs = [*by_position[receiver:], *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
     return tuple(
         Argument(
             name=argument.arg,
             required=default is None,
             default=_literal(default),
-            default_source=ast.unparse(default) if default is not None else "",
-            annotation=ast.unparse(argument.annotation) if argument.annotation is not None else "",
+            default_source=_text(default),
+            annotation=_text(argument.annotation),
         )
         for argument, default in pairs
     )
@@ -125,9 +133,28 @@ def _arguments(function: FunctionNode) -> tuple[Argument, ...]:
 def _literal(node: ast.expr | None) -> Any:
     """The value of a literal or of arithmetic on numbers, else None."""
     try:
-        return ast.literal_eval(node) if node is not None else None
+        value = ast.literal_eval(node) if node is not None else None
     except (ValueError, TypeError, SyntaxError):
-        return _arithmetic(node)
+        value = _arithmetic(node)
+    return value if _is_plain(value) else None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can hold it."""
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, int):
+        return abs(value) < 1 << 64
+    return value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _text(node: ast.expr | None) -> str:
+    try:
+        return ast.unparse(node) if node is not None else ""
+    except (ValueError, RecursionError):  # numbers of thousands of digits; deep nesting
+        return "..."
 
 
 def _arithmetic(node: ast.expr | None) -> Any:
@@ -138,7 +165,10 @@ def _arithmetic(node: ast.expr | None) -> Any:
             a, b = _arithmetic(left), _arithmetic(right)
             if a is None or b is None or (isinstance(op, ast.Div) and b == 0):
                 return None
-            return a / b if isinstance(op, ast.Div) else a * b
+            try:
+                return a / b if isinstance(op, ast.Div) else a * b
+            except OverflowError:
+                return None
     return None
 
 

@@ -8,17 +8,22 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from translators.diagnostics import Refusal, UserError
+from translators.limits import LimitExceeded, limited
 from translators.mining import MinedClass, mine_class
 from translators.sources import Source
 
 if TYPE_CHECKING:
     from translators.class_graph import Class
     from translators.closure import Closures
+    from translators.factories import Factory
+    from translators.index import Unit
+
+    Made = tuple[Factory, list[Class]]
 
 
 @dataclass(frozen=True)
 class Translated:
-    """A class that was emitted: its name in the emitted module at `path`."""
+    """A class or model factory that was emitted: its name in the emitted module at `path`."""
 
     qualified_name: str
     path: str
@@ -26,13 +31,15 @@ class Translated:
 
 @dataclass(frozen=True)
 class Translation:
-    """Outcome of a source: `modules` maps relative paths to emitted text, `outcomes` every class to its fate."""
+    """Outcome of a source: `modules` maps relative paths to emitted text, `outcomes` every class to its fate (or the
+    one factory that was asked for)."""
 
     source: Source
     classes: tuple[MinedClass, ...]
     modules: Mapping[str, str]
     outcomes: Mapping[str, Translated | Refusal]
     skipped_files: tuple[tuple[str, str], ...]
+    factories: tuple[Factory, ...] = ()
 
 
 def translate_source(
@@ -40,16 +47,20 @@ def translate_source(
 ) -> Translation:
     """Translate every module class of `source`; `others` are further sources that its imports may resolve to."""
     closures = _prepare((source, *others))
-    return _translate(source, closures, _module_classes(source, closures), progress)
+    return _translate(source, closures, _module_classes(source, closures), _factories(source, closures), progress)
 
 
 def translate_class(source: Source, name: str, *, others: Sequence[Source] = ()) -> Translation:
-    """Translate one class, given by qualified or plain name, with its closure. Raises UserError if there is none."""
+    """Translate one class or model factory, given by qualified or plain name, with its closure. Raises UserError."""
     closures = _prepared((source, *others))
-    found = [cls for cls in _module_classes(source, closures) if name in (cls.unit.name, cls.unit.qualified_name)]
-    if not found:
-        raise UserError(f"{name}: no nn.Module class of that name in {source.name}; see: stats {source.name}")
-    return _translate(source, closures, found, None)
+    wanted = lambda unit: name in (unit.name, unit.qualified_name)  # noqa: E731
+    found = [cls for cls in _module_classes(source, closures) if wanted(cls.unit)]
+    factories = {} if found else {u: f for u, f in _factories(source, closures).items() if wanted(u)}
+    if not found and not factories:
+        raise UserError(
+            f"{name}: no nn.Module class or model factory of that name in {source.name}; see: stats {source.name}"
+        )
+    return _translate(source, closures, found, factories, None)
 
 
 def _prepare(sources: tuple[Source, ...]) -> Closures:
@@ -76,33 +87,64 @@ def _module_classes(source: Source, closures: Closures) -> list[Class]:
     return [cls for cls in own if cls.unit.module.file.path in mined and classes.is_module(cls)]
 
 
+def _factories(source: Source, closures: Closures) -> dict[Unit, Made]:
+    from translators.factories import find_factories
+
+    return find_factories(closures.classes, frozenset(file.path for file in source.files), source.spec)
+
+
 def _translate(
-    source: Source, closures: Closures, classes: list[Class], progress: Callable[[int, int], None] | None
+    source: Source,
+    closures: Closures,
+    classes: list[Class],
+    factories: Mapping[Unit, Made],
+    progress: Callable[[int, int], None] | None,
 ) -> Translation:
-    refusals: dict[str, Refusal | None] = {}
-    for number, cls in enumerate(classes):
-        refusals[cls.unit.qualified_name] = closures.refusal(cls)
+    roots: dict[Unit, list[Class]] = {cls.unit: [] for cls in classes}
+    roots |= {unit: made for unit, (_, made) in factories.items()}
+    refusals: dict[Unit, Refusal | None] = {}
+    for number, (unit, made) in enumerate(roots.items()):
+        refusals[unit] = _limited_refusal(closures, unit, made)
         if progress is not None:
-            progress(number + 1, len(classes))
-    modules, refused = _emit_allowed(closures, [c for c in classes if refusals[c.unit.qualified_name] is None])
+            progress(number + 1, len(roots))
+    modules, refused = _emit_allowed(closures, {unit: made for unit, made in roots.items() if refusals[unit] is None})
     refusals.update(refused)
-    records, outcomes = [], {}
+    records = []
     for cls in classes:
-        name = cls.unit.qualified_name
-        needed = {unit.qualified_name for unit in closures.units([cls.unit])} - {name}
+        needed = {unit.qualified_name for unit in closures.units([cls.unit])} - {cls.unit.qualified_name}
         records.append(replace(mine_class(cls, closures.classes), closure=tuple(sorted(needed))))
-        outcomes[name] = refusals[name] or Translated(name, cls.unit.module.file.emitted_path)
-    return Translation(source, tuple(records), modules, outcomes, closures.classes.index.skipped)
+    asked = [cls.unit for cls in classes] or list(factories)
+    outcomes = {
+        unit.qualified_name: refusals[unit] or Translated(unit.qualified_name, unit.module.file.emitted_path)
+        for unit in asked
+    }
+    made_by = tuple(replace(factory, refusal=refusals[unit]) for unit, (factory, _) in factories.items())
+    return Translation(source, tuple(records), modules, outcomes, closures.classes.index.skipped, made_by)
 
 
-def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str, str], dict[str, Refusal]]:
-    """Emit the classes' closures. Units outside the allow-list are withdrawn, with the classes that reach them."""
+def _limited_refusal(closures: Closures, unit: Unit, made: Sequence[Class]) -> Refusal | None:
+    """The refusal of a root; also of one that takes too much time or memory."""
+    from translators.rewriting.refusals import refusal
+
+    try:
+        with limited():
+            return closures.refusal(unit, made)
+    except LimitExceeded as error:
+        message = f"{unit.name} {error} to translate"
+        closures.withdraw(unit, message)
+        return refusal(unit.module, unit.node, "R15", "", unit.name, message)
+
+
+def _emit_allowed(
+    closures: Closures, translated: Mapping[Unit, list[Class]]
+) -> tuple[dict[str, str], dict[Unit, Refusal]]:
+    """Emit the roots' closures. Units outside the allow-list are withdrawn, with the roots that reach them."""
     from translators.allowlist import check_allowed
     from translators.emission import emit_modules, unit_at
 
     check = lru_cache(maxsize=None)(check_allowed)
-    refused: dict[str, Refusal] = {}
-    needed = {cls: closures.units([cls.unit]) for cls in translated}
+    refused: dict[Unit, Refusal] = {}
+    needed = {unit: closures.units([unit]) for unit in translated}
     while True:
         units = {unit for found in needed.values() for unit in found}
         modules = emit_modules(units, closures)
@@ -116,10 +158,10 @@ def _emit_allowed(closures: Closures, translated: list[Class]) -> tuple[dict[str
                 for other in units:
                     if other.module.file.emitted_path == path:
                         closures.withdraw(other, message)
-        for cls in list(needed):
-            found = closures.refusal(cls)
-            if found is not None:
-                refused[cls.unit.qualified_name] = found
-                del needed[cls]
+        for root in list(needed):
+            failure = closures.refusal(root, translated[root])
+            if failure is not None:
+                refused[root] = failure
+                del needed[root]
             else:
-                needed[cls] = closures.units([cls.unit])
+                needed[root] = closures.units([root])

@@ -8,7 +8,7 @@ from typing import Any
 
 import libcst as cst
 
-from translators import environment
+from translators import environment, hubs
 from translators.index import imported_names
 from translators.rewriting import names
 from translators.rewriting.context import Scope, dotted_name, function_scope
@@ -32,7 +32,10 @@ class Definitions(State):
         if in_class and len(self.scopes) == 1 and not self.keeps(function.name):
             return False
         # Decorators and defaults belong to the surroundings: they are visited before the scope opens.
-        decorators = self._decorators(node.decorators)
+        decorators, strange = self._decorators(node.decorators)
+        is_method = in_class and len(self.scopes) == 1
+        if strange and not is_method:
+            self._fail_decorator(strange)
         params = node.params.visit(self)
         given = parameters(function)
         static = any(environment.dotted(decorator) == "staticmethod" for decorator in function.decorator_list)
@@ -44,7 +47,8 @@ class Definitions(State):
         else:
             self.facts.append(self.result.facts.setdefault(function.name if in_class else "", Facts()))
         self.scopes.append(scope)
-        body = node.body.visit(self)
+        # A method behind a decorator of unknown effect matters only where it is called.
+        body = self._refused_body(strange) if strange and is_method else node.body.visit(self)
         self.scopes.pop()
         self.conditional -= scope.leaves_early + nested
         if not nested:
@@ -58,7 +62,9 @@ class Definitions(State):
     def visit_ClassDef(self, node: cst.ClassDef) -> bool:
         statement = self.pairs[node]
         assert isinstance(statement, ast.ClassDef)
-        decorators = self._decorators(node.decorators)
+        decorators, strange = self._decorators(node.decorators)
+        if strange:
+            self._fail_decorator(strange)
         bases = [base.visit(self) for base in node.bases]
         is_record = any(self.foreign(dotted_name(base.value)) in _FIELD_CLASSES for base in node.bases)
         is_record = is_record or any(self.foreign(_decorator_name(d)) in _FIELD_CLASSES for d in node.decorators)
@@ -133,9 +139,9 @@ class Definitions(State):
     def _is_plain(self, annotation: cst.Annotation) -> bool:
         return isinstance(annotation.annotation, cst.Name) and annotation.annotation.value in _PLAIN_ANNOTATIONS
 
-    def _decorators(self, decorators: Sequence[cst.Decorator]) -> list[cst.Decorator]:
-        """Those that mean something here; one of unknown effect is refused."""
-        kept = []
+    def _decorators(self, decorators: Sequence[cst.Decorator]) -> tuple[list[cst.Decorator], str]:
+        """Those that mean something here, and the name of one of unknown effect, if there is one."""
+        kept, strange = [], ""
         for decorator in decorators:
             name = _decorator_name(decorator)
             foreign = self.foreign(name)
@@ -147,8 +153,15 @@ class Definitions(State):
             elif not (
                 foreign in names.DROPPED_DECORATORS or foreign.startswith("torch.jit.") or self._only_registers(name)
             ):
-                self.fail("R15", name or "", foreign or name or "decorator", f"decorator {name}")
-        return kept
+                strange = strange or name or "decorator"
+        return kept, strange
+
+    def _fail_decorator(self, name: str) -> None:
+        self.fail("R15", name, self.foreign(name) or name, f"decorator {name}")
+
+    def _refused_body(self, name: str) -> cst.IndentedBlock:
+        call = self.refuse("R15", name, self.foreign(name) or name, f"decorator {name}")
+        return cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(call)])])
 
     def _only_registers(self, name: str | None) -> bool:
         """Whether a decorator hands its argument on unchanged, as those that register do."""
@@ -157,6 +170,8 @@ class Definitions(State):
         if "register" in name.lower():
             return True
         symbol = self.meaning(name).symbol
+        if symbol is not None and symbol.name in hubs.TRANSPARENT_DECORATORS:
+            return True
         node = symbol.units[-1].node if symbol is not None and symbol.kind == "unit" and not symbol.rest else None
         if isinstance(node, ast.Assign) and symbol is not None and symbol.module is not None:  # an alias
             look = self.surroundings.index.lookup(symbol.module)

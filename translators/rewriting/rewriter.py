@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import libcst as cst
 
+from translators import hubs
 from translators.class_graph import ClassGraph
 from translators.index import Index, Module, Unit, assigned_names
+from translators.limits import LimitExceeded, limited
 from translators.rewriting.calls import Calls
 from translators.rewriting.context import Scope, Surroundings, names_stored, pair_statements
 from translators.rewriting.definitions import Definitions
@@ -65,29 +67,40 @@ class Rewriter:
         return self._surroundings[module.name]
 
     def _rewrite(self, unit: Unit) -> Rewritten:
+        if unit.qualified_name in hubs.DEFINITIONS:
+            return Rewritten(unit, hubs.DEFINITIONS[unit.qualified_name].strip("\n"))
+        if self._only_names_weights(unit):
+            return Rewritten(unit, f"class {unit.name}:\n    verify = staticmethod(lambda weights: None)")
         if _is_deeper(unit.node, _DEEPEST):
             found = refusal(
                 unit.module, unit.node, "R15", "", unit.name, f"{unit.name} is nested deeper than {_DEEPEST}"
             )
             return Rewritten(unit, failure=found)
         try:
-            tree, pairs = _parse(unit)
-            visitor = _Pass(self.surroundings(unit.module), self.classes, unit, pairs)
-            visitor.keeps = self.keeps
-            if unit.kind in ("constant", "extension"):
-                loose = {
-                    name for name in assigned_names(unit.node) if not isinstance(unit.module.bindings.get(name), tuple)
-                }
-                visitor.scopes.append(Scope(loose))
-            result = tree.visit(visitor)
-            assert isinstance(result, cst.Module)
-            visitor.result.text = result.code.strip("\n")
+            with limited():
+                tree, pairs = _parse(unit)
+                visitor = _Pass(self.surroundings(unit.module), self.classes, unit, pairs)
+                visitor.keeps = self.keeps
+                if unit.kind in ("constant", "extension"):
+                    bindings = unit.module.bindings
+                    loose = {name for name in assigned_names(unit.node) if not isinstance(bindings.get(name), tuple)}
+                    visitor.scopes.append(Scope(loose))
+                result = tree.visit(visitor)
+                assert isinstance(result, cst.Module)
+                visitor.result.text = result.code.strip("\n")
             if visitor.result.later and _uses_unsupported(visitor.result.text):
                 visitor.result.failure = visitor.result.later[0]
             return visitor.result
-        except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError) as error:
+        except (cst.ParserSyntaxError, cst.CSTValidationError, LimitExceeded) as error:
             message = f"not rewritable: {str(error).splitlines()[0]}"
             return Rewritten(unit, failure=refusal(unit.module, unit.node, "R15", "", unit.name, message))
+
+    def _only_names_weights(self, unit: Unit) -> bool:
+        cls = self.classes.classes.get(unit)
+        return cls is not None and any(
+            symbol is not None and symbol.kind == "unit" and symbol.units[-1].qualified_name in hubs.NAMES_ONLY
+            for _, symbol in cls.bases
+        )
 
 
 def _parse(unit: Unit) -> tuple[cst.Module, dict[cst.CSTNode, ast.stmt]]:
