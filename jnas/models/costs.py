@@ -1,10 +1,15 @@
-"""What a network costs, known without computing it: every block is traced abstractly, once per place it can be in."""
+"""What a network costs, known without computing it: every block is traced abstractly, once per place it can be in.
+
+Conventions, all per example and of the forward pass: multiply-adds are the multiplications in convolutions and matrix
+products (what fvcore counts for them; norms, activations and pooling count nothing), a depthwise convolution as such
+however it is lowered; activations are the elements that these operations put out; depth is the longest chain of them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import jax
@@ -15,93 +20,176 @@ from jnas.library.binding import Shape
 from jnas.library.store import Library
 from jnas.models.assembly import CLASSIFIER, BuildError, place
 from jnas.models.build import build_block
-from jnas.trees.node import Node, Path, children, path_text
+from jnas.models.memo import Memo, content_key
+from jnas.trees.node import Node, Path, children, path_text, to_json, walk
 from jnas.trees.shapes import Inference, ShapeError
 from translators.diagnostics import Refused
 from translators.runtime.construction import randomness
 from translators.runtime.functional.convolution import platform
 
+FLOAT = 4  # bytes
+COPIES = 3  # of the parameters in training: themselves, gradient, momentum
+
 
 @dataclass(frozen=True)
 class NodeCost:
-    """Shapes per example (C, H, W). A container counts what is inside it; what is in a repeat counts its first copy."""
+    """Shapes per example (C, H, W). A container counts what is inside it; what is in a repeat counts its first copy.
+
+    `kept`: bytes that a training step keeps for its backward pass, before XLA fuses any.
+    """
 
     in_shape: Shape
     out_shape: Shape
     parameters: int
     multiply_adds: int
+    activations: int = 0
+    depth: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Trained parameters and multiply-adds per example of a whole network, and of each node by path text."""
+    """Costs of a whole network, and of each node by path text."""
 
-    parameters: int
-    multiply_adds: int
-    nodes: dict[str, NodeCost]
+    nodes: Mapping[str, NodeCost]
+
+    @property
+    def parameters(self) -> int:
+        return self.nodes[""].parameters
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.nodes[""].multiply_adds
+
+    def memory(self, batch: int) -> int:
+        """Bytes of a training step: parameters, gradient and momentum, and what is kept. An upper estimate."""
+        total = self.nodes[""]
+        return FLOAT * COPIES * total.parameters + batch * total.kept
+
+
+class Unmeasured(Exception):
+    """A block of the tree has not been measured at its place, and measuring it was not asked for."""
 
 
 _KNOWN: dict[tuple[str, Node, Shape, int], NodeCost | BuildError] = {}
 
 
-def inspect(tree: Node, library: Library, shape: Shape, classes: int, batch: int = 64) -> Inspection:
+def inspect(
+    tree: Node,
+    library: Library,
+    shape: Shape,
+    classes: int,
+    batch: int = 64,
+    *,
+    memo: Memo | None = None,
+    execute: bool = True,
+) -> Inspection:
     """Trace every block of `tree` and its gradient in training mode at (batch, *shape), and count. Raises BuildError.
 
-    Multiply-adds are those of convolutions and matrix products of the forward pass, one per multiplication; a
-    depthwise convolution counts as such however it is lowered. Blocks seen before in this process cost a look-up.
+    What this process or `memo` has seen costs a look-up. Without `execute` nothing else is done, so that no mined code
+    runs: then raises Unmeasured where something is new.
     """
-    inference = Inference(library)
+    measuring = _Measuring(library, batch, memo, execute)
     try:
-        width = inference.out(tree, shape)[0]
+        width = measuring.inference.out(tree, shape)[0]
     except ShapeError as error:
         raise BuildError(error.path, "shape", error.reason) from error
-    nodes = dict(_costs(tree, library, inference, shape, batch, ()))
-    head = NodeCost((width, 1, 1), (classes, 1, 1), (width + 1) * classes, width * classes)
-    total = nodes[""]
-    nodes[path_text(CLASSIFIER)] = head
-    nodes[""] = NodeCost(
-        shape, head.out_shape, total.parameters + head.parameters, total.multiply_adds + head.multiply_adds
+    nodes: dict[str, NodeCost] = {}
+    total = measuring.cost(tree, shape, (), nodes)
+    head = NodeCost(
+        (width, 1, 1), (classes, 1, 1), (width + 1) * classes, width * classes, classes, 1, FLOAT * (width + classes)
     )
-    return Inspection(nodes[""].parameters, nodes[""].multiply_adds, nodes)
+    nodes[path_text(CLASSIFIER)] = head
+    nodes[""] = _sum(shape, head.out_shape, [total, head])
+    return Inspection(nodes)
 
 
-def _costs(
-    node: Node, library: Library, inference: Inference, shape: Shape, batch: int, path: Path
-) -> Iterator[tuple[str, NodeCost]]:
-    """(path text, cost) of everything below `node`, and last of `node` itself."""
-    out = inference.out(node, shape)
-    if not node.is_container:
-        cost = _block_cost(node, library, shape, batch, path)
-        yield path_text(path), cost
-        return
-    parameters, multiply_adds, incoming = 0, 0, shape
-    for copy in range(node.args["times"] if node.block == "repeat" else 1):
-        for step, child in children(node):
-            inside = dict(_costs(child, library, inference, incoming, batch, path + step))
-            own = inside[path_text(path + step)]
-            parameters += own.parameters
-            multiply_adds += own.multiply_adds
-            if node.block != "branches":
-                incoming = own.out_shape
-            if copy == 0:
-                yield from inside.items()
-    yield path_text(path), NodeCost(shape, out, parameters, multiply_adds)
+class _Measuring:
+    """One inspection: which library, at what batch, and where to look first."""
 
+    def __init__(self, library: Library, batch: int, memo: Memo | None, execute: bool):
+        self.library, self.batch, self.memo, self.execute = library, batch, memo, execute
+        self.inference = Inference(library)
 
-def _block_cost(node: Node, library: Library, shape: Shape, batch: int, path: Path) -> NodeCost:
-    key = (library.fingerprint, node, shape, batch)
-    if key not in _KNOWN:
+    def cost(self, node: Node, shape: Shape, path: Path, nodes: dict[str, NodeCost]) -> NodeCost:
+        """Cost of `node`; with that of all below it in `nodes`."""
+        if not node.is_container:
+            found = self._block(node, shape, path)
+        elif node.block == "repeat":
+            found = self._repeat(node, shape, path, nodes)
+        else:
+            parts, incoming = [], shape
+            for step, child in children(node):
+                parts.append(self.cost(child, incoming, path + step, nodes))
+                if node.block != "branches":
+                    incoming = parts[-1].out_shape
+            found = _sum(shape, self.inference.out(node, shape), parts, node)
+        nodes[path_text(path)] = found
+        return found
+
+    def _repeat(self, node: Node, shape: Shape, path: Path, nodes: dict[str, NodeCost]) -> NodeCost:
+        copies = [self.cost(node.args["body"], shape, (*path, "body"), nodes)]
+        for _ in range(node.args["times"] - 1):
+            incoming = copies[-1].out_shape
+            same = incoming == copies[-1].in_shape
+            copies.append(copies[-1] if same else self.cost(node.args["body"], incoming, (*path, "body"), {}))
+        return _sum(shape, copies[-1].out_shape, copies)
+
+    def _block(self, node: Node, shape: Shape, path: Path) -> NodeCost:
+        key = (self.library.fingerprint, node, shape, self.batch)
+        found = _KNOWN.get(key)
+        if found is None:
+            found = _KNOWN[key] = self._measured(node, shape)
+        if isinstance(found, BuildError):
+            raise BuildError(path, found.reason, found.message)
+        return found
+
+    def _measured(self, node: Node, shape: Shape) -> NodeCost | BuildError:
+        key = ""
+        if self.memo is not None:
+            names = frozenset(inner.block for _, inner in walk(node))
+            key = content_key(self.library, names, to_json(node), shape, self.batch)
+            found = _from_record(self.memo.get(key))
+            if found is not None:
+                return found
+        if not self.execute:
+            raise Unmeasured(node.block)
         try:
-            _KNOWN[key] = _measured(node, library, shape, batch)
+            result: NodeCost | BuildError = measure(node, self.library, shape, self.batch)
+            record = asdict(result)  # type: ignore[call-overload]
         except BuildError as error:
-            _KNOWN[key] = error
-    found = _KNOWN[key]
-    if isinstance(found, BuildError):
-        raise BuildError(path, found.reason, found.message)
-    return found
+            result, record = error, {"reason": error.reason, "message": error.message}
+        if self.memo is not None:
+            self.memo.put(key, record)
+        return result
 
 
-def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
+def _from_record(record: Any) -> NodeCost | BuildError | None:
+    """What was remembered; None for nothing, and for what is no such record."""
+    try:
+        if "reason" in record:
+            return BuildError((), record["reason"], record["message"])
+        shapes = {name: tuple(record[name]) for name in ("in_shape", "out_shape")}
+        return NodeCost(**{**record, **shapes})
+    except (TypeError, KeyError):
+        return None
+
+
+def _sum(before: Shape, after: Shape, parts: list[NodeCost], node: Node | None = None) -> NodeCost:
+    depths = [part.depth for part in parts]
+    return NodeCost(
+        before,
+        after,
+        sum(part.parameters for part in parts),
+        sum(part.multiply_adds for part in parts),
+        sum(part.activations for part in parts),
+        max(depths) if node is not None and node.block == "branches" else sum(depths),
+        sum(part.kept for part in parts),
+    )
+
+
+def measure(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
+    """Build and trace one block at (batch, *shape), forward and backward. Raises BuildError."""
     placed = place(node, library, Inference(library), shape, ())
     module = build_block(placed, abstract=True)
     trained = sum(math.prod(parameter.shape) for parameter in module.parameters())
@@ -113,13 +201,14 @@ def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCos
         with randomness(jax.random.key(0)):
             return nnx.merge(graph, parameters, *rest, copy=True)(x)
 
-    def loss(parameters: Any, rest: Any, x: jax.Array) -> jax.Array:
-        return jnp.sum(forward(parameters, rest, x))
+    def gradient(parameters: Any, rest: Any, x: jax.Array) -> Any:
+        y, backward = jax.vjp(lambda parameters, x: forward(parameters, rest, x), parameters, x)
+        return backward, backward(jnp.ones_like(y))
 
     lowering = platform.set("tpu")  # on a CPU depthwise convolutions are no convolutions and would not be counted
     try:
         jaxpr, out = jax.make_jaxpr(forward, return_shape=True)(*inputs)
-        jax.eval_shape(jax.grad(loss, argnums=(0, 2)), *inputs)
+        kept, _ = jax.eval_shape(gradient, *inputs)
     except Refused as refused:
         raise BuildError((), "refused", str(refused)) from refused
     except Exception as error:  # whatever translated code raises: a failing candidate is a result
@@ -131,24 +220,62 @@ def _measured(node: Node, library: Library, shape: Shape, batch: int) -> NodeCos
         raise BuildError(
             (), "shape", f"{node.block} gives {getattr(out, 'shape', type(out))}, its contract says {expected}"
         )
-    return NodeCost(shape, expected[1:], trained, multiply_adds(jaxpr.jaxpr) // batch)
+    operations = list(_operations(jaxpr.jaxpr, 1))
+    return NodeCost(
+        shape,
+        expected[1:],
+        trained,
+        sum(multiplications for multiplications, _ in operations) // batch,
+        sum(elements for _, elements in operations) // batch,
+        max(_depths(jaxpr.jaxpr, [0] * len(jaxpr.jaxpr.invars)), default=0),
+        max(0, sum(_bytes(leaf) for leaf in jax.tree.leaves(kept)) - FLOAT * trained) // batch,
+    )
 
 
-def multiply_adds(jaxpr: Any) -> int:
-    """Multiplications in convolutions and matrix products of a jaxpr, inner programs included."""
-    total = 0
+def _bytes(leaf: Any) -> int:
+    return math.prod(leaf.shape) * leaf.dtype.itemsize
+
+
+def _operations(jaxpr: Any, times: int) -> Iterator[tuple[int, int]]:
+    """(multiplications, elements put out) of every convolution and matrix product, inner programs included."""
     for equation in jaxpr.eqns:
-        name, shapes = equation.primitive.name, [v.aval.shape for v in equation.invars if hasattr(v, "aval")]
-        if name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            total += math.prod(equation.outvars[0].aval.shape) * math.prod(shapes[0][i] for i in contracted)
-        elif name == "conv_general_dilated":
-            kernel = equation.params["dimension_numbers"].rhs_spec  # (out features, in features, spatial ...)
-            total += math.prod(equation.outvars[0].aval.shape) * math.prod(shapes[1][i] for i in kernel[1:])
+        factor = _factor(equation)
+        if factor is not None:
+            elements = times * math.prod(equation.outvars[0].aval.shape)
+            yield elements * factor, elements
         else:
-            times = equation.params.get("length", 1) if name == "scan" else 1
-            total += times * sum(multiply_adds(inner) for inner in _inner(equation.params))
-    return total
+            length = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
+            for inner in _inner(equation.params):
+                yield from _operations(inner, times * length)
+
+
+def _factor(equation: Any) -> int | None:
+    """Multiplications per element of the output; None for what is neither convolution nor matrix product."""
+    if equation.primitive.name == "dot_general":
+        (contracted, _), _ = equation.params["dimension_numbers"]
+        return math.prod(equation.invars[0].aval.shape[i] for i in contracted)
+    if equation.primitive.name == "conv_general_dilated":
+        kernel = equation.params["dimension_numbers"].rhs_spec  # (out features, in features, spatial ...)
+        return math.prod(equation.invars[1].aval.shape[i] for i in kernel[1:])
+    return None
+
+
+def _depths(jaxpr: Any, incoming: list[int]) -> list[int]:
+    """Depth of each output, given those of the inputs."""
+    levels: dict[Any, int] = dict(zip(jaxpr.invars, incoming, strict=True))
+    for equation in jaxpr.eqns:
+        before = [0 if hasattr(v, "val") else levels.get(v, 0) for v in equation.invars]
+        deepest = max(before, default=0)
+        inner = list(_inner(equation.params))
+        if _factor(equation) is not None:
+            after = [deepest + 1] * len(equation.outvars)
+        elif len(inner) == 1 and len(inner[0].invars) == len(before) and len(inner[0].outvars) == len(equation.outvars):
+            after = _depths(inner[0], before)
+        else:
+            below = max((d for i in inner for d in _depths(i, [0] * len(i.invars))), default=0)
+            after = [deepest + below] * len(equation.outvars)
+        levels.update(zip(equation.outvars, after, strict=True))
+    return [0 if hasattr(v, "val") else levels.get(v, 0) for v in jaxpr.outvars]
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Any]:

@@ -1,0 +1,92 @@
+"""Measurements that processes share."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jnas.library.store import open_library
+from jnas.models import costs
+from jnas.models.build import BuildError
+from jnas.models.costs import Unmeasured, inspect
+from jnas.models.memo import Memo
+from jnas.trees.edits import Edit, apply
+from jnas.trees.starts import START_TREES
+
+LIBRARY = open_library()
+SHAPE = (3, 16, 16)
+TREE = START_TREES["resnet8"]()
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process."""
+    monkeypatch.setattr(costs, "_KNOWN", {})
+
+
+def test_what_one_process_measured_another_looks_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = inspect(TREE, LIBRARY, SHAPE, 10, memo=Memo(tmp_path / "memo"))
+    monkeypatch.setattr(costs, "_KNOWN", {})
+    monkeypatch.setattr(costs, "measure", None)
+    assert inspect(TREE, LIBRARY, SHAPE, 10, memo=Memo(tmp_path / "memo")) == measured
+
+
+def test_a_candidate_costs_what_its_new_nodes_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memo, seen = Memo(tmp_path / "memo"), []
+    inspect(TREE, LIBRARY, SHAPE, 10, memo=memo)
+    measure = costs.measure
+    monkeypatch.setattr(costs, "measure", lambda node, *rest: seen.append(node.block) or measure(node, *rest))
+    child = apply(TREE, Edit("set", ("stages", 2, "body", 0), "kernel_size", 5))
+    inspect(child, LIBRARY, SHAPE, 10, memo=memo)
+    assert seen == ["jnas.BasicResidual"]
+
+
+def test_nothing_runs_where_nothing_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = Memo(tmp_path / "memo")
+    with pytest.raises(Unmeasured):
+        inspect(TREE, LIBRARY, SHAPE, 10, memo=memo, execute=False)
+    inspect(TREE, LIBRARY, SHAPE, 10, memo=memo)
+    assert inspect(TREE, LIBRARY, SHAPE, 10, memo=memo, execute=False).parameters > 0
+
+
+def test_failures_are_remembered_with_their_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(node, *rest):
+        raise BuildError((), "error", f"{node.block}: bad")
+
+    monkeypatch.setattr(costs, "measure", fails)
+    for _ in range(2):
+        with pytest.raises(BuildError, match=r"stem: error: jnas.ConvNormAct: bad"):
+            inspect(TREE, LIBRARY, SHAPE, 10, memo=Memo(tmp_path / "memo"))
+        monkeypatch.setattr(costs, "_KNOWN", {})
+        monkeypatch.setattr(costs, "measure", None)
+
+
+@pytest.mark.parametrize("damage", ["text", "record", "table", "file"])
+def test_a_damaged_memo_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    file = tmp_path / "memo"
+    measured = inspect(TREE, LIBRARY, SHAPE, 10, memo=Memo(file))
+    monkeypatch.setattr(costs, "_KNOWN", {})
+    if damage == "file":
+        file.write_bytes(b"no database at all")
+    else:
+        with sqlite3.connect(file) as connection:
+            change = {"text": "'{'", "record": "'{\"depth\": 1}'"}.get(damage)
+            connection.execute(f"UPDATE memo SET value = {change}" if change else "DROP TABLE memo")
+        connection.close()
+    assert inspect(TREE, LIBRARY, SHAPE, 10, memo=Memo(file)) == measured
+
+
+def test_several_writers_at_once(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from jnas.models.memo import Memo\n"
+        "memo = Memo(Path(sys.argv[1]))\n"
+        "for i in range(200): memo.put(f'{sys.argv[2]}-{i}', i); memo.put('shared', i)\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "memo"), str(n)]) for n in range(2)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    memo = Memo(tmp_path / "memo")
+    assert all(memo.get(f"{n}-{i}") == i for n in range(2) for i in range(200)) and memo.get("shared") == 199
