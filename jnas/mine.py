@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         with _progress(console) as progress:
-            report = mine(options.sources, options.library, progress, refresh=options.refresh)
+            report = mine(options.sources, options.library, progress, refresh=options.refresh, verify=options.verify)
         if options.json is not None:
             _write_json(options.json, report)
     except UserError as error:
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "--library", type=Path, metavar="DIR", help="keep libraries here instead of in the user's cache"
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write the counts as JSON")
+    parser.add_argument("--verify", action="store_true", help="compare what executes with PyTorch (the torch extra)")
     parser.add_argument("--refresh", action="store_true", help="mine again even if nothing changed")
     return parser
 
@@ -78,6 +79,8 @@ def _print(console: Console, source: SourceReport) -> None:
     table.add_row("translated", str(source.translated), "")
     table.add_row("executed", str(source.executed), "blocks that ran abstractly")
     table.add_row("placeable", str(source.placeable), _join(source.families))
+    if source.verified:
+        table.add_row("verified", str(sum(source.verified.values())), _join(source.verified) + " against PyTorch")
     codes = {f"{code} {CODES[code][0]}": count for code, count in source.refused.items()}
     table.add_row("refused", str(sum(source.refused.values())), _join(codes))
     if source.missing:

@@ -32,7 +32,7 @@ _FLOOR = 1e-3  # what cancels to zero in exact arithmetic is compared absolutely
 
 # Compiled in half the time. XLA for the CPU gets some gradients wrong at this level (NaN), so that it may agree with
 # PyTorch, but a difference counts at the default level only.
-_QUICK = {"xla_backend_optimization_level": 0}
+_QUICK: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
 
 Case = tuple[Mapping[str, Any], Sequence[tuple[int, ...]]]
 Run = tuple[list[np.ndarray], list[np.ndarray], Mapping[str, np.ndarray]]  # outputs, gradients of inputs, state

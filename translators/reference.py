@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from translators.absent import import_original
+
 # Operators of torchvision's compiled part, without which its Python part does not import. Nothing calls them.
 _TORCHVISION_OPERATORS = [
     "nms",
@@ -71,7 +73,7 @@ class Original:
     def __init__(self, module: str, name: str, arguments: Mapping[str, Any]):
         import torch
 
-        cls = getattr(importlib.import_module(module), name)
+        cls = getattr(import_original(module), name)
         torch.manual_seed(0)
         self.model = cls(**arguments)
         self._draw()

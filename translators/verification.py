@@ -86,8 +86,9 @@ class Verifier:
     def verify(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The result row of TRANSLATION's protocol for one row of a specification.
 
-        A row names a `source` and a `class` with `init` and `input_shapes`, or with `cases` that have them each; of a
-        class that is translated already `emitted` is the folder.
+        A row names a `source` and a `class`, with `init` and `input_shapes`. For a class that is translated already it
+        has `emitted` (the folder), `module`, `import_from` (folders of the original) and `cases` with an `init` and
+        `input_shapes` each.
         """
         limit = self._seconds
         if self._child is None:

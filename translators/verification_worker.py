@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 import json
 import os
@@ -18,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from translators.absent import import_original
 from translators.comparison import Different, compare, described
 from translators.diagnostics import Refusal, Refused, UserError
 from translators.sources import Source, open_source
@@ -32,11 +32,12 @@ def verify(row: Mapping[str, Any], roots: Mapping[str, str], folder: Path) -> di
     seconds: dict[str, float] = {}
     started = time.perf_counter()
     try:
-        spec, import_root, module = locate(row, roots)
-        reference.make_importable([import_root, *(Path(root).parent for root in roots.values())])
         if "emitted" in row:
-            folder, name = Path(row["emitted"]), f"{module}.{row['class']}"
+            reference.make_importable([Path(place) for place in row["import_from"]])
+            folder, module, name = Path(row["emitted"]), row["module"], f"{row['module']}.{row['class']}"
         else:
+            spec, import_root, module = locate(row, roots)
+            reference.make_importable([import_root, *(Path(root).parent for root in roots.values())])
             outcome, name = _translate(spec, module, row["class"], folder, [r for r in roots.values() if r != spec])
             seconds["seconds_translate"] = time.perf_counter() - started
             if isinstance(outcome, Refusal):
@@ -95,7 +96,7 @@ def _translate(spec: str, module: str, name: str, folder: Path, others: Sequence
     try:
         translation = translate_class(source, f"{module}.{name}", others=further)
     except UserError:
-        original = getattr(importlib.import_module(module), name)  # an alias of a class that is defined elsewhere
+        original = getattr(import_original(module), name)  # an alias of a class that is defined elsewhere
         module, name = original.__module__, original.__qualname__
         translation = translate_class(source, f"{module}.{name}", others=further)
     for path, text in translation.modules.items():

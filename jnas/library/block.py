@@ -94,7 +94,8 @@ class Block:
     """A class that trees can name. `name` is unique in a library: `timm.layers.eca.EcaModule`, `jnas.ConvNormAct`.
 
     `contract` is None for a block that executes but cannot be placed yet; `provenance` tells where it was mined
-    (package, version, path, lines, licence, sha256); `folder` is where its emitted source lies (None: our own).
+    (package, version, path, lines, licence, sha256); `folder` is where its emitted source lies (None: our own);
+    `verification` is what the comparison with PyTorch found (see verification.py), empty where there was none.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Block:
     description: str = ""
     provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     folder: str | None = None
+    verification: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def placeable(self) -> bool:

@@ -11,13 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, default_cache
+from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, default_cache, read_blocks
+from jnas.library.verification import verify_library
 from jnas.library.workers import probe_all
 from translators import MinedClass, Refusal, Source, Translation, UserError, open_source, translate_source
+from translators.verification import require_torch
 
 Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
@@ -43,6 +45,7 @@ class SourceReport:
     missing: Mapping[str, int]
     families: Mapping[str, int]
     skipped_files: int
+    verified: Mapping[str, int] = field(default_factory=dict)  # blocks by what the comparison with PyTorch found
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,20 @@ class MiningReport:
 
 
 def mine(
-    sources: Sequence[str], cache: Path | None = None, progress: Progress | None = None, *, refresh: bool = False
+    sources: Sequence[str],
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    refresh: bool = False,
+    verify: bool = False,
 ) -> MiningReport:
     """Libraries of `sources` (files, folders, package names), made where the cache has none of their content.
 
-    Sources given together resolve each other's imports. `cache` holds one folder per library. Raises UserError.
+    Sources given together resolve each other's imports. `cache` holds one folder per library. `verify` compares what
+    executes with PyTorch. Raises UserError.
     """
+    if verify:
+        require_torch()
     cache = default_cache() / "libraries" if cache is None else Path(cache)
     opened = [open_source(spec) for spec in sources]
     code = _code_hash()
@@ -82,7 +93,23 @@ def mine(
     for source in opened:
         others = [other for other in opened if other is not source]
         reports.append(_mine_one(source, others, cache, code, progress or _silent, refresh))
+    if verify:
+        reports = [_verified(report, opened, cache, progress or _silent) for report in reports]
     return MiningReport(tuple(reports))
+
+
+def _verified(report: SourceReport, sources: Sequence[Source], cache: Path, progress: Progress) -> SourceReport:
+    """The report after the comparison with PyTorch: what turned out wrong is not placeable."""
+    results = verify_library(
+        Path(report.folder), sources, cache / ".verified", lambda done, total: progress("verifying", done, total)
+    )
+    placeable = [block for block in read_blocks(Path(report.folder)) if block.placeable]
+    return replace(
+        report,
+        verified=dict(Counter(result["status"] for result in results.values()).most_common()),
+        placeable=len(placeable),
+        families=dict(Counter(block.family for block in placeable).most_common()),
+    )
 
 
 def _mine_one(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from translators.diagnostics import UserError
 
 LIBRARY_FILE = "library.json"
 MODULES_FOLDER = "modules"
+VERIFICATION_FILE = "verification.json"
 OWN_PREFIX = "jnas."
 
 
@@ -65,14 +66,25 @@ def open_library(paths: Sequence[Path] = ()) -> Library:
 
 
 def read_blocks(folder: Path) -> tuple[Block, ...]:
-    """The blocks of one library folder. Raises UserError."""
+    """The blocks of one library folder. One that was found to compute something else than PyTorch has no contract.
+
+    Raises UserError.
+    """
     try:
         content = json.loads((folder / LIBRARY_FILE).read_text(encoding="utf-8"))
-        return tuple(block_from_json(record, folder / MODULES_FOLDER) for record in content["blocks"])
+        blocks = tuple(block_from_json(record, folder / MODULES_FOLDER) for record in content["blocks"])
+        file = folder / VERIFICATION_FILE
+        results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return tuple(_verified(block, results[block.name]) if block.name in results else block for block in blocks)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder}: not a block library ({type(error).__name__}: {error}); make one with python -m jnas.mine SOURCE"
         ) from error
+
+
+def _verified(block: Block, result: Mapping[str, Any]) -> Block:
+    contract = None if result["status"] == "wrong" else block.contract
+    return replace(block, contract=contract, verification=MappingProxyType(dict(result)))
 
 
 def load_class(block: Block) -> type:
@@ -102,9 +114,11 @@ def runtime_class(value: Any) -> Any:
 
 
 def block_to_json(block: Block) -> dict[str, Any]:
-    """A record as JSON values; the folder is left out, for it is where the record was found."""
+    """A record as JSON values; where it was found (the folder) and what was found later (the verification) left out."""
     record = {
-        f.name: getattr(block, f.name) for f in fields(block) if f.name not in ("folder", "parameters", "contract")
+        f.name: getattr(block, f.name)
+        for f in fields(block)
+        if f.name not in ("folder", "parameters", "contract", "verification")
     }
     record["provenance"] = dict(block.provenance)
     record["parameters"] = [asdict(parameter) for parameter in block.parameters]
