@@ -12,6 +12,7 @@ from translators.rewriting.inplace import InPlace
 from translators.rewriting.state import State
 from translators.rewriting.unit import Call
 
+_EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
 _LITERALS = (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString, cst.Dict, cst.List, cst.Set, cst.DictComp)
 
 
@@ -50,13 +51,15 @@ class Calls(InPlace, State):
             return self.finish_in_place_module(original_node, written) if written is updated_node else written
         method = function.attr.value
         if methods.is_unsupported(method) and method not in self.surroundings.own_methods:
-            return self.refuse(
-                "R10", f".{method}", f"torch.Tensor.{method}", f"tensor method {method} is not supported"
-            )
+            code = names.refusal_code(f"torch.{method}")
+            message = f"tensor method {method} is not supported"
+            return self.refuse(code, f".{method}", f"torch.Tensor.{method}", message)
         if not methods.is_operation(method) or not isinstance(updated_node.func, cst.Attribute):
             return updated_node
         receiver = updated_node.func.value
-        call = updated_node.with_changes(func=self.operation(method), args=_with_receiver(receiver, updated_node.args))
+        call = updated_node.with_changes(
+            func=self.operation(method), args=_with_receiver(method, receiver, updated_node.args)
+        )
         if methods.is_in_place(method):
             return self.finish_in_place_method(original_node, call)
         return call
@@ -135,12 +138,23 @@ class Calls(InPlace, State):
         return True
 
 
-def _with_receiver(receiver: cst.BaseExpression, arguments: Sequence[cst.Arg]) -> list[cst.Arg]:
+def _with_receiver(method: str, receiver: cst.BaseExpression, arguments: Sequence[cst.Arg]) -> list[cst.Arg]:
+    """The receiver as first argument; as `input`, the second, of `x.where(condition, other)`."""
+    first = cst.Arg(_bare(receiver))
+    if method != "where":
+        return [first, *arguments]
+    if arguments and arguments[0].keyword is None:
+        return [arguments[0], first, *arguments[1:]]
+    return [*arguments, first.with_changes(keyword=cst.Name("input"), equal=_EQUAL)]
+
+
+def _bare(receiver: cst.BaseExpression) -> cst.BaseExpression:
+    """Without the parentheses that only the dot after it needed."""
     if isinstance(receiver, cst.GeneratorExp | cst.NamedExpr | cst.Tuple):
-        return [cst.Arg(receiver), *arguments]
+        return receiver
     plain = all(isinstance(p.whitespace_after, cst.SimpleWhitespace) for p in receiver.lpar)
     plain = plain and all(isinstance(p.whitespace_before, cst.SimpleWhitespace) for p in receiver.rpar)
-    return [cst.Arg(receiver.with_changes(lpar=[], rpar=[]) if plain else receiver), *arguments]
+    return receiver.with_changes(lpar=[], rpar=[]) if plain else receiver
 
 
 def _is_super(node: cst.BaseExpression) -> bool:

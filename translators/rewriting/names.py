@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 
 def words(text: str) -> frozenset[str]:
@@ -30,9 +31,6 @@ SAME = {
     "torch.functional": "torch",
     "torch._C._nn": "torch.nn.functional",
     "torch._C": "torch",
-    "torch.special": "torch",
-    "torch.nn.SyncBatchNorm": "torch.nn.BatchNorm2d",
-    "torch.nn.modules.batchnorm.SyncBatchNorm": "torch.nn.BatchNorm2d",
     "torch.autograd.Variable": "torch.tensor",
     "einops.layers.torch": "torch.nn",
 }
@@ -162,6 +160,7 @@ SILENT_CALLS = words(
 REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.autograd", "R03"),
     ("torch.nonzero", "R04"),
+    ("torch.argwhere", "R04"),
     ("torch.unique", "R04"),
     ("torch.masked_select", "R04"),
     ("torch.load", "R06"),
@@ -290,12 +289,18 @@ def spell_torch(name: str) -> Spelling | Unsupported:
             first, *rest = name[len(prefix) + 1 :].split(".")
             if first == "Tensor" and rest and rest[0] in runtime_names("ops"):
                 return Spelling(".".join(["ops", *rest]), "ops")
-            if first in runtime_names(module) and first not in RUNTIME_ALIASES:
+            if first in runtime_names(module) and first not in RUNTIME_ALIASES and _reaches(module, first, rest):
                 return Spelling(".".join([RUNTIME_ALIASES[module], first, *rest]), module)
             break
         if name == prefix:
             return Spelling(RUNTIME_ALIASES[module], module)
     return Unsupported(refusal_code(name), name)
+
+
+def _reaches(module: str, first: str, rest: list[str]) -> bool:
+    """Whether what follows a namespace of the runtime, such as `ops.linalg`, is in it."""
+    found = getattr(importlib.import_module(f"translators.runtime.{module}"), first, None)
+    return not (rest and isinstance(found, SimpleNamespace)) or hasattr(found, rest[0])
 
 
 @functools.cache

@@ -9,7 +9,13 @@ from translators.rewriting.state import State
 
 _ALLOWED_DUNDERS = {"__init__", "__call__", "__name__", "__module__", "__qualname__"}
 # Attributes of tensors and dtypes that arrays do not have.
-_AS_OPERATIONS = {"data": "detach", "is_floating_point": "is_floating_point", "is_complex": "is_complex"}
+_AS_OPERATIONS = {
+    "data": "detach",
+    "H": "adjoint",
+    "mH": "adjoint",
+    "is_floating_point": "is_floating_point",
+    "is_complex": "is_complex",
+}
 
 
 class References(State):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+
+from translators.diagnostics import Refused
 
 ARRAYS = (np.ndarray, np.generic, jax.Array, nnx.Variable)
 
@@ -75,9 +78,23 @@ def function(f: Function) -> Function:
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return f(*map(value, args), **{name: value(x) for name, x in kwargs.items()})
+        arguments = tuple(map(value, args))
+        named = {name: value(x) for name, x in kwargs.items()}
+        try:
+            return f(*arguments, **named)
+        except TypeError as error:
+            raise _explained(f, arguments, named, error) from error
 
     return call  # type: ignore[return-value]
+
+
+def _explained(f: Any, arguments: tuple, named: dict[str, Any], error: TypeError) -> Exception:
+    """The error, or Refused R10 when the function takes no such arguments: `out=` and rarer options of PyTorch."""
+    try:
+        inspect.signature(f).bind(*arguments, **named)
+    except TypeError as mismatch:
+        return Refused("R10", f"{f.__name__}: {mismatch}")
+    return error
 
 
 def op(f: Function) -> Function:
@@ -96,7 +113,11 @@ def op(f: Function) -> Function:
                 return method(*args[1:], **kwargs)
         if kwargs:
             kwargs = {_SPELLINGS.get(key, key): value(x) for key, x in kwargs.items()}
-        return f(*map(value, args), **kwargs)
+        arguments = tuple(map(value, args))
+        try:
+            return f(*arguments, **kwargs)
+        except TypeError as error:
+            raise _explained(f, arguments, kwargs, error) from error
 
     return call  # type: ignore[return-value]
 

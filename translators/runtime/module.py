@@ -7,6 +7,7 @@ arrays wrapped in `Held`, so that they are constants of the program and no part 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from flax import nnx
 from flax.nnx.module import ModuleMeta
 
 from translators.diagnostics import Refused
+from translators.runtime.arrays import is_array
 from translators.runtime.construction import BUILDING, RUNNING, construction, entering, phase, placeholder
 
 
@@ -133,9 +135,23 @@ _DATA_DEPENDENT = (
 )
 
 
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What fails because it depends on data is R04; what arrays lack and PyTorch's tensors may have is R10."""
+    try:
+        yield
+    except _DATA_DEPENDENT as error:
+        raise Refused("R04", str(error).split("\n")[0]) from error
+    except AttributeError as error:
+        if not is_array(error.obj):
+            raise
+        raise Refused("R10", f"torch.Tensor.{error.name} is not supported") from error
+
+
 class _ModuleType(ModuleMeta):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        with entering(RUNNING if phase.get() == RUNNING else BUILDING):
+        outermost = phase.get() is None
+        with entering(RUNNING if phase.get() == RUNNING else BUILDING), _refusing() if outermost else nullcontext():
             module = super().__call__(*args, **kwargs)
         module._settle()
         return module
@@ -156,11 +172,8 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if phase.get() == RUNNING:
             return self.forward(*args, **kwargs)
-        with entering(RUNNING):
-            try:
-                return self.forward(*args, **kwargs)
-            except _DATA_DEPENDENT as error:
-                raise Refused("R04", str(error).split("\n")[0]) from error
+        with entering(RUNNING), _refusing():
+            return self.forward(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise Refused("R01", f"{type(self).__name__} has no forward")

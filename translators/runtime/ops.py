@@ -14,17 +14,33 @@ from translators.runtime.functional import (
 )
 from translators.runtime.tensor import (
     creation,
+    decompositions,
     dtypes,
     elementwise,
+    fourier,
     indexing,
     inplace,
     linear_algebra,
     random,
     reduction,
     shape,
+    special,
 )
 
-_ROOMS = (dtypes, creation, random, elementwise, reduction, shape, indexing, linear_algebra, inplace)
+_ROOMS = (
+    dtypes,
+    creation,
+    random,
+    elementwise,
+    special,
+    reduction,
+    shape,
+    indexing,
+    linear_algebra,
+    decompositions,
+    fourier,
+    inplace,
+)
 
 # What PyTorch offers at top level, or as a tensor method, besides torch.nn.functional.
 _FUNCTIONAL = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ def tensor(data: Any, dtype: Any = None, **placement: Any) -> Any:
     return array
 
 
-as_tensor = tensor
+as_tensor = asarray = tensor
 
 
 def from_numpy(ndarray: Any) -> Any:
@@ -113,18 +114,19 @@ def scalar_tensor(s: Any, dtype: Any = None, **placement: Any) -> Any:
     return tensor(float(s), dtype=dtype)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None, **placement: Any) -> np.ndarray:
+def _whole(x: Any) -> bool:
+    return isinstance(x, (int, np.integer)) or (hasattr(x, "dtype") and x.dtype.kind in "iu")
+
+
+def arange(start: Any = 0, end: Any = None, step: Any = 1, dtype: Any = None, **placement: Any) -> np.ndarray:
     start, end, step = (value(x) for x in (start, end, step))
     if any(isinstance(x, jax.core.Tracer) for x in (start, end, step)):
         raise Refused("R04", "arange over a size that depends on data")
     if end is None:
         start, end = 0, start
-    whole = all(
-        isinstance(x, (int, np.integer)) or getattr(getattr(x, "dtype", None), "kind", "") in "iu"
-        for x in (start, end, step)
-    )
-    count = max(0, int(np.ceil((float(end) - float(start)) / float(step))))
-    return (start + step * np.arange(count)).astype(_dtype(dtype, np.int64 if whole else np.float32))
+    kind = np.int64 if all(map(_whole, (start, end, step))) else np.float32
+    count = builtins.max(0, int(np.ceil((float(end) - float(start)) / float(step))))
+    return (start + step * np.arange(count)).astype(_dtype(dtype, kind))
 
 
 def linspace(start: float, end: float, steps: int = 100, dtype: Any = None, **placement: Any) -> np.ndarray:
@@ -141,9 +143,54 @@ def eye(n: int, m: int | None = None, dtype: Any = None, **placement: Any) -> np
     return np.eye(n, m, dtype=_dtype(dtype))
 
 
+def _window(length: int, periodic: bool, dtype: Any, make: Any) -> np.ndarray:
+    """A periodic window is a symmetric one of one more element, without the last."""
+    if length <= 1:
+        return np.ones(length, _dtype(dtype))
+    return (make(length + 1)[:-1] if periodic else make(length)).astype(_dtype(dtype))
+
+
 def hann_window(window_length: int, periodic: bool = True, dtype: Any = None, **placement: Any) -> np.ndarray:
-    window = np.hanning(window_length + 1)[:-1] if periodic else np.hanning(window_length)
-    return window.astype(_dtype(dtype))
+    return _window(window_length, periodic, dtype, np.hanning)
+
+
+def bartlett_window(window_length: int, periodic: bool = True, dtype: Any = None, **placement: Any) -> np.ndarray:
+    return _window(window_length, periodic, dtype, np.bartlett)
+
+
+def blackman_window(window_length: int, periodic: bool = True, dtype: Any = None, **placement: Any) -> np.ndarray:
+    return _window(window_length, periodic, dtype, np.blackman)
+
+
+def hamming_window(
+    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, dtype: Any = None,
+    **placement: Any,
+) -> np.ndarray:  # fmt: skip
+    def symmetric(n: int) -> np.ndarray:
+        return alpha - beta * np.cos(2 * np.pi * np.arange(n) / (n - 1))
+
+    return _window(window_length, periodic, dtype, symmetric)
+
+
+def kaiser_window(
+    window_length: int, periodic: bool = True, beta: float = 12.0, dtype: Any = None, **placement: Any
+) -> np.ndarray:
+    return _window(window_length, periodic, dtype, lambda n: np.kaiser(n, beta))
+
+
+def tril_indices(row: int, col: int, offset: int = 0, dtype: Any = None, **placement: Any) -> np.ndarray:
+    return np.stack(np.tril_indices(row, offset, col)).astype(_dtype(dtype, np.int64))
+
+
+def triu_indices(row: int, col: int, offset: int = 0, dtype: Any = None, **placement: Any) -> np.ndarray:
+    return np.stack(np.triu_indices(row, offset, col)).astype(_dtype(dtype, np.int64))
+
+
+def cartesian_prod(*tensors: Any) -> Any:
+    if len(tensors) == 1:
+        return value(tensors[0])
+    axes = meshgrid(*tensors)
+    return namespace(*axes).stack([axis.reshape(-1) for axis in axes], axis=-1)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from translators.diagnostics import Refused
-from translators.runtime.arrays import ARRAYS, as_dtype, cast, public, value
+from translators.runtime.arrays import ARRAYS, as_dtype, cast, op, public, value
 
 
 class _Castable:
@@ -44,7 +44,10 @@ int16 = np.dtype(np.int16)
 int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)
 uint16 = np.dtype(np.uint16)
+uint32 = np.dtype(np.uint32)
+uint64 = np.dtype(np.uint64)
 complex64 = np.dtype(np.complex64)
+complex128 = np.dtype(np.complex128)
 
 half = _Castable("float16")
 float = _Castable("float32")
@@ -54,6 +57,8 @@ short = _Castable("int16")
 int = _Castable("int32")
 long = _Castable("int64")
 bool = _Castable("bool")
+char, byte = _Castable("int8"), _Castable("uint8")
+cfloat, cdouble = _Castable("complex64"), _Castable("complex128")
 
 _METHODS = {
     half.dtype: "half",
@@ -64,6 +69,10 @@ _METHODS = {
     int.dtype: "int",
     long.dtype: "long",
     bool.dtype: "bool",
+    char.dtype: "char",
+    byte.dtype: "byte",
+    cfloat.dtype: "cfloat",
+    cdouble.dtype: "cdouble",
 }
 
 
@@ -131,6 +140,14 @@ class IntTensor(metaclass=_DTypeTensor):
     dtype = int32
 
 
+class DoubleTensor(metaclass=_DTypeTensor):
+    dtype = float64
+
+
+class ByteTensor(metaclass=_DTypeTensor):
+    dtype = uint8
+
+
 class BoolTensor(metaclass=_DTypeTensor):
     dtype = np.dtype(np.bool_)
 
@@ -162,6 +179,15 @@ def is_complex(input: Any) -> builtins.bool:
     return jnp.issubdtype(as_dtype(given), jnp.complexfloating)
 
 
+@op
+def is_signed(input: Any) -> builtins.bool:
+    return input.dtype.kind != "u" and input.dtype != np.bool_
+
+
+def promote_types(type1: Any, type2: Any) -> np.dtype:
+    return jnp.promote_types(as_dtype(type1), as_dtype(type2))
+
+
 def to(input: Any, *args: Any, **kwargs: Any) -> Any:
     """`x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`: devices change nothing."""
     if not isinstance(input, ARRAYS):
@@ -191,8 +217,30 @@ _TENSOR_NAMES: dict[str, Any] = {
     "HalfTensor": float16,
     "LongTensor": int64,
     "IntTensor": int32,
+    "DoubleTensor": float64,
+    "ByteTensor": uint8,
     "BoolTensor": bool,
 }
+
+
+@op
+def cpu(input: Any, **memory: Any) -> Any:
+    return input
+
+
+@op
+def cuda(input: Any, device: Any = None, non_blocking: builtins.bool = False, **memory: Any) -> Any:
+    return input
+
+
+@op
+def pin_memory(input: Any) -> Any:
+    return input
+
+
+@op
+def share_memory_(input: Any) -> Any:
+    return input
 
 
 def type_as(input: Any, other: Any) -> Any:

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from translators.diagnostics import Refused
 from translators.runtime.arrays import cast, function, is_floating, namespace, op, public, single
 
 pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
@@ -45,32 +45,83 @@ def _binary(name: str, numpy_name: str | None = None) -> Any:
 sin, cos, tan = _unary("sin"), _unary("cos"), _unary("tan")
 asin, acos, atan = _unary("asin", "arcsin"), _unary("acos", "arccos"), _unary("atan", "arctan")
 sinh, cosh, tanh = _unary("sinh"), _unary("cosh"), _unary("tanh")
+asinh, acosh, atanh = _unary("asinh", "arcsinh"), _unary("acosh", "arccosh"), _unary("atanh", "arctanh")
+arcsin, arccos, arctan = _unary("arcsin"), _unary("arccos"), _unary("arctan")
+arcsinh, arccosh, arctanh = _unary("arcsinh"), _unary("arccosh"), _unary("arctanh")
 exp, expm1, exp2 = _unary("exp"), _unary("expm1"), _unary("exp2")
 log, log2, log10, log1p = _unary("log"), _unary("log2"), _unary("log10"), _unary("log1p")
 sqrt = _unary("sqrt")
-abs = _unary("abs", floating=False)
-absolute = _unary("absolute", "abs", floating=False)
-neg, negative = _unary("neg", "negative", floating=False), _unary("negative", floating=False)
-sign, square = _unary("sign", floating=False), _unary("square", floating=False)
-floor, ceil, trunc = _unary("floor", floating=False), _unary("ceil", floating=False), _unary("trunc", floating=False)
-isnan, isinf, isfinite = (
-    _unary("isnan", floating=False),
-    _unary("isinf", floating=False),
-    _unary("isfinite", floating=False),
-)
-logical_not = _unary("logical_not", floating=False)
-bitwise_not = _unary("bitwise_not", floating=False)
-real, imag, angle = _unary("real", floating=False), _unary("imag", floating=False), _unary("angle")
-conj = _unary("conj", floating=False)
+deg2rad, rad2deg = _unary("deg2rad"), _unary("rad2deg")
 
-maximum, minimum = _binary("maximum"), _binary("minimum")
+
+def _same_kind(name: str, numpy_name: str | None = None) -> Any:
+    """A function that keeps integers integers."""
+    return _unary(name, numpy_name, floating=False)
+
+
+abs, absolute = _same_kind("abs"), _same_kind("absolute", "abs")
+neg, negative, positive = _same_kind("neg", "negative"), _same_kind("negative"), _same_kind("positive")
+sign, square = _same_kind("sign"), _same_kind("square")
+floor, ceil, trunc, fix = _same_kind("floor"), _same_kind("ceil"), _same_kind("trunc"), _same_kind("fix", "trunc")
+isnan, isinf, isfinite = _same_kind("isnan"), _same_kind("isinf"), _same_kind("isfinite")
+isposinf, isneginf, isreal = _same_kind("isposinf"), _same_kind("isneginf"), _same_kind("isreal")
+logical_not, bitwise_not = _same_kind("logical_not"), _same_kind("bitwise_not", "invert")
+real, imag, angle = _same_kind("real"), _same_kind("imag"), _unary("angle")
+conj, conj_physical = _same_kind("conj"), _same_kind("conj_physical", "conj")
+
+maximum, minimum, fmax, fmin = _binary("maximum"), _binary("minimum"), _binary("fmax"), _binary("fmin")
 fmod, remainder = _binary("fmod"), _binary("remainder")
-atan2 = _binary("atan2", "arctan2")
-eq, ne, lt, le = _binary("eq", "equal"), _binary("ne", "not_equal"), _binary("lt", "less"), _binary("le", "less_equal")
-gt, ge = _binary("gt", "greater"), _binary("ge", "greater_equal")
+atan2, arctan2 = _binary("atan2", "arctan2"), _binary("arctan2")
+copysign, hypot, nextafter = _binary("copysign"), _binary("hypot"), _binary("nextafter")
+logaddexp, logaddexp2 = _binary("logaddexp"), _binary("logaddexp2")
+heaviside, gcd, lcm = _binary("heaviside"), _binary("gcd"), _binary("lcm")
+eq, ne, not_equal = _binary("eq", "equal"), _binary("ne", "not_equal"), _binary("not_equal")
+lt, less, le, less_equal = _binary("lt", "less"), _binary("less"), _binary("le", "less_equal"), _binary("less_equal")
+gt, greater = _binary("gt", "greater"), _binary("greater")
+ge, greater_equal = _binary("ge", "greater_equal"), _binary("greater_equal")
 logical_and, logical_or, logical_xor = _binary("logical_and"), _binary("logical_or"), _binary("logical_xor")
 bitwise_and, bitwise_or, bitwise_xor = _binary("bitwise_and"), _binary("bitwise_or"), _binary("bitwise_xor")
+bitwise_left_shift = _binary("bitwise_left_shift", "left_shift")
+bitwise_right_shift = _binary("bitwise_right_shift", "right_shift")
 floor_divide = _binary("floor_divide")
+
+
+@op
+def sgn(input: Any) -> Any:
+    """The sign; of complex numbers the direction."""
+    return sign(input)
+
+
+@op
+def frac(input: Any) -> Any:
+    return input - trunc(input)
+
+
+@op
+def signbit(input: Any) -> Any:
+    return input < 0 if not is_floating(input) else namespace(input).signbit(input)
+
+
+@op
+def ldexp(input: Any, other: Any) -> Any:
+    return input * exp2(_floating(other))
+
+
+@op
+def is_nonzero(input: Any) -> bool:
+    if isinstance(input, jax.core.Tracer):
+        raise Refused("R04", "is_nonzero() of a traced tensor")
+    return bool(input)
+
+
+@op
+def resolve_conj(input: Any) -> Any:
+    return input
+
+
+@op
+def resolve_neg(input: Any) -> Any:
+    return input
 
 
 @op
@@ -171,6 +222,8 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     """The upper bound wins where the bounds cross, as in PyTorch."""
     xp = namespace(input, min, max)
     # Comparisons, not maximum and minimum: an element on the bound passes its whole gradient.
+    if any(isinstance(bound, float) for bound in (min, max)) and not is_floating(input):
+        input = cast(input, np.float32)
     if min is not None:
         input = xp.where(input < min, xp.asarray(min).astype(_joint(input, min)), input)
     if max is not None:
@@ -199,8 +252,10 @@ def clamp_max(input: Any, max: Any) -> Any:
 
 
 @op
-def where(condition: Any, input: Any, other: Any) -> Any:
-    """The three-argument form; the other one returns a shape that depends on data."""
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """The three-argument form; the other one has a result whose shape depends on data."""
+    if input is None:
+        raise Refused("R04", "where() of a condition alone")
     return single(namespace(condition, input, other).where(condition, input, other), input, other)
 
 
@@ -208,16 +263,6 @@ def where(condition: Any, input: Any, other: Any) -> Any:
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     xp = namespace(input, mask, value)
     return xp.where(mask, xp.asarray(value, input.dtype), input)
-
-
-@op
-def erf(input: Any) -> Any:
-    return jax.lax.erf(jnp.asarray(_floating(input)))
-
-
-@op
-def erfinv(input: Any) -> Any:
-    return jax.lax.erf_inv(jnp.asarray(_floating(input)))
 
 
 @op

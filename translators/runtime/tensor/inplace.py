@@ -9,9 +9,10 @@ import jax
 import numpy as np
 from flax import nnx
 
+from translators.diagnostics import Refused
 from translators.runtime.arrays import ARRAYS, public, value
 from translators.runtime.construction import construction, draw_normal, draw_uniform, is_placeholder
-from translators.runtime.tensor import elementwise, indexing, linear_algebra, shape
+from translators.runtime.tensor import elementwise, indexing, linear_algebra, reduction, shape, special
 
 
 def _write(target: Any, compute: Any) -> Any:
@@ -45,21 +46,22 @@ def _in_place(function: Any) -> Any:
     return apply
 
 
-add_, sub_, mul_, div_ = map(_in_place, (elementwise.add, elementwise.sub, elementwise.mul, elementwise.div))
-pow_, neg_, abs_, sqrt_ = map(_in_place, (elementwise.pow, elementwise.neg, elementwise.abs, elementwise.sqrt))
-exp_, log_, tanh_, sigmoid_ = map(_in_place, (elementwise.exp, elementwise.log, elementwise.tanh, elementwise.sigmoid))
-round_, floor_, erfinv_, rsqrt_ = map(
-    _in_place, (elementwise.round, elementwise.floor, elementwise.erfinv, elementwise.rsqrt)
-)
-addcmul_, addcdiv_, lerp_ = map(_in_place, (elementwise.addcmul, elementwise.addcdiv, elementwise.lerp))
-clamp_, clip_, clamp_min_, clamp_max_ = map(
-    _in_place, (elementwise.clamp, elementwise.clip, elementwise.clamp_min, elementwise.clamp_max)
-)
-masked_fill_ = _in_place(elementwise.masked_fill)
-scatter_, scatter_add_ = _in_place(indexing.scatter), _in_place(indexing.scatter_add)
-index_copy_, index_add_, index_fill_ = map(_in_place, (indexing.index_copy, indexing.index_add, indexing.index_fill))
-baddbmm_, addmm_ = _in_place(linear_algebra.baddbmm), _in_place(linear_algebra.addmm)
-tril_, triu_ = _in_place(shape.tril), _in_place(shape.triu)
+# The operations that have an in-place form which writes their first argument.
+_FORMS = {
+    elementwise: """abs absolute neg negative sign sgn square exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal
+        sin cos tan asin acos atan arcsin arccos arctan sinh cosh tanh asinh acosh atanh arcsinh arccosh arctanh sigmoid
+        floor ceil trunc fix frac round deg2rad rad2deg nan_to_num logical_not bitwise_not conj_physical
+        add sub subtract mul multiply div divide true_divide floor_divide fmod remainder pow float_power
+        atan2 arctan2 copysign hypot ldexp heaviside gcd lcm nextafter addcmul addcdiv lerp clamp clip clamp_min
+        clamp_max eq ne not_equal lt less le less_equal gt greater ge greater_equal logical_and logical_or logical_xor
+        bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift masked_fill""",
+    special: "erf erfc erfinv logit lgamma digamma i0 sinc xlogy igamma igammac",
+    reduction: "cumsum cumprod",
+    indexing: """scatter scatter_add scatter_reduce index_copy index_add index_fill index_put masked_scatter put""",
+    linear_algebra: "addmm addmv addr addbmm baddbmm",
+    shape: "tril triu",
+}
+globals().update({f"{name}_": _in_place(vars(room)[name]) for room, names in _FORMS.items() for name in names.split()})
 
 
 def zero_(input: Any) -> Any:
@@ -113,24 +115,48 @@ def _truncated(array: np.ndarray, mean: float, std: float, a: float, b: float) -
     return numbers
 
 
+def log_normal_(input: Any, mean: float = 1.0, std: float = 2.0) -> Any:
+    return _write(input, lambda array: elementwise.exp(draw_normal(array.shape, mean, std, array.dtype)))
+
+
+def random_(input: Any, *bounds: int) -> Any:
+    """Whole numbers from [0, to) or [from, to)."""
+    if not bounds:
+        raise Refused("R10", "random_() over the whole range of a type")
+    low, high = (0, *bounds)[-2:]
+    return _write(
+        input, lambda array: elementwise.floor(draw_uniform(array.shape, float(low), float(high))).astype(array.dtype)
+    )
+
+
+def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
+    """A matrix, or a hypercube along its main diagonal."""
+    if wrap:
+        raise Refused("R10", "fill_diagonal_ with wrap=True")
+    positions = np.arange(min(input.shape))
+    return _write(input, lambda array: indexing.index_put(array, (positions,) * array.ndim, fill_value))
+
+
 def requires_grad_(input: Any, requires_grad: bool = True) -> Any:
     return input.requires_grad_(requires_grad) if hasattr(input, "requires_grad_") else input
 
 
-def squeeze_(input: Any, dim: Any = None) -> Any:
-    return shape.squeeze(input, dim) if isinstance(input, ARRAYS) else input.squeeze_(dim)
+def _reshaping(function: Any) -> Any:
+    """The in-place form of an operation that gives an array another shape: the translator rebinds the name."""
+    name = f"{function.__name__}_"
+
+    def apply(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, ARRAYS):
+            return getattr(input, name)(*args, **kwargs)
+        return function(input, *args, **kwargs)
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = f"In-place `{function.__name__}`."
+    return apply
 
 
-def unsqueeze_(input: Any, dim: int) -> Any:
-    return shape.unsqueeze(input, dim) if isinstance(input, ARRAYS) else input.unsqueeze_(dim)
-
-
-def transpose_(input: Any, dim0: int, dim1: int) -> Any:
-    return shape.transpose(input, dim0, dim1) if isinstance(input, ARRAYS) else input.transpose_(dim0, dim1)
-
-
-def t_(input: Any) -> Any:
-    return shape.t(input) if isinstance(input, ARRAYS) else input.t_()
+squeeze_, unsqueeze_, t_ = map(_reshaping, (shape.squeeze, shape.unsqueeze, shape.t))
+transpose_, swapaxes_, swapdims_ = map(_reshaping, (shape.transpose, shape.swapaxes, shape.swapdims))
 
 
 def detach_(input: Any) -> Any:

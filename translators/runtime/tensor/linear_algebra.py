@@ -1,16 +1,20 @@
-"""Products of matrices, `einsum`, and the namespaces `linalg` and `fft`."""
+"""Products of vectors and matrices, and `einsum`."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import functools
+import string
+from collections import namedtuple
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from translators.runtime.arrays import function, namespace, op, public, value
+from translators.runtime.arrays import namespace, op, public, value
 from translators.runtime.tensor.reduction import norm
+
+_Determinant = namedtuple("_Determinant", "sign logabsdet")
 
 
 @op
@@ -53,12 +57,69 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, beta: Any = 1, alpha: Any = 1)
     return beta * input + alpha * namespace(batch1, batch2).matmul(batch1, batch2)
 
 
-def einsum(equation: str, *operands: Any) -> Any:
-    """Spaces and capital letters are allowed; operands may come as one list."""
-    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
-        operands = tuple(operands[0])
+@op
+def addmv(input: Any, mat: Any, vec: Any, beta: Any = 1, alpha: Any = 1) -> Any:
+    return beta * input + alpha * namespace(mat, vec).matmul(mat, vec)
+
+
+@op
+def addr(input: Any, vec1: Any, vec2: Any, beta: Any = 1, alpha: Any = 1) -> Any:
+    return beta * input + alpha * namespace(vec1, vec2).outer(vec1, vec2)
+
+
+@op
+def addbmm(input: Any, batch1: Any, batch2: Any, beta: Any = 1, alpha: Any = 1) -> Any:
+    return beta * input + alpha * namespace(batch1, batch2).matmul(batch1, batch2).sum(0)
+
+
+@op
+def ger(input: Any, vec2: Any) -> Any:
+    return outer(input, vec2)
+
+
+@op
+def inner(input: Any, other: Any) -> Any:
+    return namespace(input, other).inner(input, other)
+
+
+@op
+def vdot(input: Any, other: Any) -> Any:
+    return namespace(input, other).vdot(input, other)
+
+
+@op
+def kron(input: Any, other: Any) -> Any:
+    return namespace(input, other).kron(input, other)
+
+
+def chain_matmul(*matrices: Any) -> Any:
+    return functools.reduce(matmul, matrices)
+
+
+def block_diag(*tensors: Any) -> Any:
+    return jax.scipy.linalg.block_diag(*map(value, tensors))
+
+
+_SUBSCRIPTS = string.ascii_lowercase + string.ascii_uppercase
+
+
+def einsum(*equation_and_operands: Any) -> Any:
+    """An equation, in which spaces are allowed, and operands (maybe in one list), or operands each followed by the
+    numbers of its axes."""
+    first, *rest = equation_and_operands
+    if not isinstance(first, str):
+        return _einsum_of_numbers(list(equation_and_operands))
+    operands = rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest
     arrays = [value(x) for x in operands]
-    return namespace(*arrays).einsum(equation.replace(" ", ""), *arrays)
+    return namespace(*arrays).einsum(first.replace(" ", ""), *arrays)
+
+
+def _einsum_of_numbers(given: list) -> Any:
+    def text(numbers: Any) -> str:
+        return "".join("..." if n is Ellipsis else _SUBSCRIPTS[n] for n in numbers)
+
+    result = "" if len(given) % 2 == 0 else f"->{text(given.pop())}"
+    return einsum(",".join(map(text, given[1::2])) + result, *given[::2])
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
@@ -66,9 +127,13 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     return namespace(a, b).tensordot(a, b, dims)
 
 
-@function
-def cross(input: Any, other: Any, dim: int = -1) -> Any:
-    return namespace(input, other).cross(input, other, axis=dim)
+@op
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """Without `dim` over the first axis of size three."""
+    if dim is None:
+        dim = next(i for i, n in enumerate(input.shape) if n == 3)
+    x, y = namespace(input, other).broadcast_arrays(input, other)
+    return namespace(input, other).cross(x, y, axis=dim)
 
 
 @op
@@ -81,61 +146,45 @@ def trace(input: Any) -> Any:
     return namespace(input).trace(input)
 
 
-def cdist(x1: Any, x2: Any, p: float = 2.0) -> Any:
+def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = None) -> Any:
     return norm(value(x1)[..., :, None, :] - value(x2)[..., None, :, :], p, dim=-1)
 
 
-def _vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-    return norm(x, ord, dim, keepdim, dtype)
+@op
+def det(input: Any) -> Any:
+    return namespace(input).linalg.det(input)
 
 
-@function
-def _inv(A: Any) -> Any:
-    return namespace(A).linalg.inv(A)
+@op
+def slogdet(input: Any) -> Any:
+    return _Determinant(*namespace(input).linalg.slogdet(input))
 
 
-@function
-def _solve(A: Any, B: Any) -> Any:
-    return namespace(A, B).linalg.solve(A, B)
+@op
+def logdet(input: Any) -> Any:
+    sign, size = namespace(input).linalg.slogdet(input)
+    return namespace(input).where(sign < 0, np.nan, size).astype(input.dtype)
 
 
-linalg = SimpleNamespace(vector_norm=_vector_norm, norm=_vector_norm, inv=_inv, solve=_solve)
+@op
+def matrix_power(input: Any, n: int) -> Any:
+    return namespace(input).linalg.matrix_power(input, n)
 
 
-def _transform(name: str, several: bool) -> Any:
-    def apply(input: Any, size: Any = None, dim: Any = None, norm: str | None = None) -> Any:
-        x = value(input)
-        routine = getattr(jnp.fft if isinstance(x, jax.Array) else np.fft, name)
-        if several:
-            axes = dim if dim is not None else ((-2, -1) if name.endswith("2") else None)
-            return routine(x, s=size, axes=axes, norm=norm)
-        return routine(x, n=size, axis=-1 if dim is None else dim, norm=norm)
-
-    def with_n(input: Any, n: Any = None, dim: Any = -1, norm: str | None = None) -> Any:
-        return apply(input, n, dim, norm)
-
-    def with_s(input: Any, s: Any = None, dim: Any = None, norm: str | None = None) -> Any:
-        return apply(input, s, dim, norm)
-
-    return with_s if several else with_n
+@op
+def matrix_exp(input: Any) -> Any:
+    return jax.scipy.linalg.expm(jnp.asarray(input))
 
 
-def _shift(name: str) -> Any:
-    @function
-    def apply(input: Any, dim: Any = None) -> Any:
-        return getattr(namespace(input).fft, name)(input, axes=dim)
-
-    return apply
+@op
+def pinverse(input: Any, rcond: float = 1e-15) -> Any:
+    return namespace(input).linalg.pinv(input, rcond)
 
 
-fft = SimpleNamespace(
-    **{name: _transform(name, False) for name in ("fft", "ifft", "rfft", "irfft")},
-    **{
-        name: _transform(name, True)
-        for name in ("fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn")
-    },
-    **{name: _shift(name) for name in ("fftshift", "ifftshift")},
-)
+@op
+def cholesky(input: Any, upper: bool = False) -> Any:
+    factor = namespace(input).linalg.cholesky(input)
+    return namespace(input).swapaxes(factor, -1, -2) if upper else factor
 
 
 __all__ = public(globals())

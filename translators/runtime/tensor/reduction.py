@@ -14,6 +14,7 @@ from translators.diagnostics import Refused
 from translators.runtime.arrays import as_dtype, cast, namespace, op, public, single
 
 _Extremes = namedtuple("_Extremes", "values indices")
+_Range = namedtuple("_Range", "min max")
 
 
 def _axes(dim: Any) -> Any:
@@ -45,6 +46,12 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 def mean(input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     x = input if dtype is None else cast(input, dtype)
     return single(namespace(x).mean(x, axis=_axes(dim), keepdims=keepdim), x)
+
+
+@op
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    x = input if dtype is None else cast(input, dtype)
+    return namespace(x).nanmean(x, axis=_axes(dim), keepdims=keepdim)
 
 
 @op
@@ -111,8 +118,8 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
 
 
 @op
-def aminmax(input: Any, dim: Any = None, keepdim: bool = False) -> tuple:
-    return amin(input, dim, keepdim), amax(input, dim, keepdim)
+def aminmax(input: Any, dim: Any = None, keepdim: bool = False) -> _Range:
+    return _Range(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
@@ -176,6 +183,43 @@ def cumsum(input: Any, dim: int, dtype: Any = None) -> Any:
 def cumprod(input: Any, dim: int, dtype: Any = None) -> Any:
     x = _wide(input, dtype)
     return namespace(x).cumprod(x, axis=dim)
+
+
+@op
+def logcumsumexp(input: Any, dim: int) -> Any:
+    return jax.lax.cumlogsumexp(jnp.asarray(input), axis=dim % input.ndim)
+
+
+def _running_extreme(input: Any, dim: int, running: Any) -> _Extremes:
+    """The last of equal elements counts."""
+    x = jnp.asarray(input)
+    axis = dim % x.ndim
+    places = jax.lax.broadcasted_iota(np.int32, x.shape, axis)
+    indices = jax.lax.cummax(jnp.where(x == running(x, axis), places, 0), axis)
+    return _Extremes(jnp.take_along_axis(x, indices, axis), indices)
+
+
+@op
+def cummax(input: Any, dim: int) -> _Extremes:
+    return _running_extreme(input, dim, jax.lax.cummax)
+
+
+@op
+def cummin(input: Any, dim: int) -> _Extremes:
+    return _running_extreme(input, dim, jax.lax.cummin)
+
+
+@op
+def quantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, interpolation: str = "linear") -> Any:
+    """The axis of several quantiles comes first."""
+    x = jnp.asarray(input)
+    return jnp.quantile(x, jnp.asarray(q, x.dtype), axis=dim, keepdims=keepdim, method=interpolation)
+
+
+@op
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    ends = {name: end for name, end in (("prepend", prepend), ("append", append)) if end is not None}
+    return namespace(input, *ends.values()).diff(input, n, dim, **ends)
 
 
 @op
@@ -274,6 +318,18 @@ def equal(input: Any, other: Any) -> bool:
     if isinstance(input, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
         raise Refused("R04", "equal() of traced tensors")
     return np.array_equal(input, other)
+
+
+@op
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    if isinstance(input, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
+        raise Refused("R04", "allclose() of traced tensors")
+    return builtins.bool(np.allclose(input, other, rtol, atol, equal_nan))
+
+
+@op
+def msort(input: Any) -> Any:
+    return sort(input, 0).values
 
 
 @op

@@ -15,24 +15,25 @@ from translators.runtime.arrays import namespace, op, public, value
 from translators.runtime.tensor.dtypes import Size, _Castable
 
 
-def _dims(given: tuple) -> tuple:
-    """Numbers given one by one or as one sequence."""
+def _dims(given: tuple, named: Any = None) -> tuple:
+    """Numbers given one by one, as one sequence or by name."""
+    given = given if named is None else (tuple(named),)
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = tuple(given[0])
     return tuple(int(n) for n in given)
 
 
 @op
-def reshape(input: Any, *shape: Any) -> Any:
-    return input.reshape(_dims(shape))
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
+    return input.reshape(_dims(sizes, shape))
 
 
 @op
-def view(input: Any, *shape: Any) -> Any:
+def view(input: Any, *shape: Any, size: Any = None) -> Any:
     """`x.view(sizes)`; `x.view(dtype)` reinterprets bits."""
     if len(shape) == 1 and isinstance(shape[0], (np.dtype, _Castable)):
         return input.view(getattr(shape[0], "dtype", shape[0]))
-    return input.reshape(_dims(shape))
+    return input.reshape(_dims(shape, size))
 
 
 @op
@@ -89,8 +90,8 @@ def nelement(input: Any) -> int:
 
 
 @op
-def permute(input: Any, *dims: Any) -> Any:
-    return input.transpose(_dims(dims))
+def permute(input: Any, *order: Any, dims: Any = None) -> Any:
+    return input.transpose(_dims(order, dims))
 
 
 @op
@@ -143,9 +144,9 @@ def unsqueeze(input: Any, dim: int) -> Any:
 
 
 @op
-def expand(input: Any, *sizes: Any) -> Any:
+def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
     """-1 keeps a size."""
-    target = list(_dims(sizes))
+    target = list(_dims(sizes, size))
     missing = len(target) - input.ndim
     for i, n in enumerate(input.shape):
         if target[missing + i] == -1:
@@ -169,14 +170,14 @@ def broadcast_tensors(*tensors: Any) -> tuple:
 
 
 @op
-def repeat(input: Any, *sizes: Any) -> Any:
+def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
     """Tiles, unlike NumPy's function of this name."""
-    return namespace(input).tile(input, _dims(sizes))
+    return namespace(input).tile(input, _dims(sizes, repeats))
 
 
 @op
-def tile(input: Any, *dims: Any) -> Any:
-    return namespace(input).tile(input, _dims(dims))
+def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
+    return namespace(input).tile(input, _dims(sizes, dims))
 
 
 @op
@@ -204,14 +205,18 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     return namespace(*arrays).stack(arrays, axis=dim)
 
 
-def hstack(tensors: Any) -> Any:
-    arrays = [value(x) for x in tensors]
-    return namespace(*arrays).hstack(arrays)
+def _stacking(name: str, numpy_name: str) -> Any:
+    def apply(tensors: Any) -> Any:
+        arrays = [value(x) for x in tensors]
+        return getattr(namespace(*arrays), numpy_name)(arrays)
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = f"NumPy's `{numpy_name}`."
+    return apply
 
 
-def vstack(tensors: Any) -> Any:
-    arrays = [value(x) for x in tensors]
-    return namespace(*arrays).vstack(arrays)
+hstack, vstack, dstack = _stacking("hstack", "hstack"), _stacking("vstack", "vstack"), _stacking("dstack", "dstack")
+column_stack, row_stack = _stacking("column_stack", "column_stack"), _stacking("row_stack", "vstack")
 
 
 def _cut(input: Any, sizes: Sequence[int], dim: int) -> tuple:
@@ -238,6 +243,11 @@ def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, split_s
 
 
 @op
+def unsafe_split(tensor: Any, split_size: Any, dim: int = 0) -> tuple:
+    return split(tensor, split_size, dim)
+
+
+@op
 def split_with_sizes(tensor: Any, split_sizes: Any, dim: int = 0) -> tuple:
     return split(tensor, list(split_sizes), dim)
 
@@ -249,8 +259,28 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
 
 
 @op
+def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple:
+    return chunk(input, chunks, dim)
+
+
+@op
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple:
     return tuple(namespace(input).array_split(input, indices_or_sections, axis=dim))
+
+
+@op
+def hsplit(input: Any, indices_or_sections: Any) -> tuple:
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+@op
+def vsplit(input: Any, indices_or_sections: Any) -> tuple:
+    return tensor_split(input, indices_or_sections, 0)
+
+
+@op
+def dsplit(input: Any, indices_or_sections: Any) -> tuple:
+    return tensor_split(input, indices_or_sections, 2)
 
 
 @op
@@ -261,8 +291,8 @@ def unbind(input: Any, dim: int = 0) -> tuple:
 
 
 @op
-def flip(input: Any, *dims: Any) -> Any:
-    return namespace(input).flip(input, _dims(dims))
+def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
+    return namespace(input).flip(input, _dims(axes, dims))
 
 
 @op
@@ -306,12 +336,17 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 
 
 @op
-def diag_embed(input: Any, offset: int = 0) -> Any:
-    """Matrices with the last axis on the diagonal."""
+def diagflat(input: Any, offset: int = 0) -> Any:
+    return namespace(input).diagflat(input, offset)
+
+
+@op
+def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """Matrices, over the axes `dim1` and `dim2` of the result, with the last axis on the diagonal."""
     xp, n = namespace(input), input.shape[-1] + builtins.abs(offset)
     padded = xp.pad(input, [(0, 0)] * (input.ndim - 1) + [(0, n - input.shape[-1])])
     rows = padded if offset >= 0 else xp.roll(padded, -offset, -1)
-    return rows[..., None] * np.eye(n, k=offset, dtype=input.dtype)
+    return xp.moveaxis(rows[..., None] * np.eye(n, k=offset, dtype=input.dtype), (-2, -1), (dim1, dim2))
 
 
 @op
@@ -324,8 +359,42 @@ def triu(input: Any, diagonal: int = 0) -> Any:
     return namespace(input).triu(input, diagonal)
 
 
-def atleast_1d(input: Any) -> Any:
-    return namespace(value(input)).atleast_1d(value(input))
+def _at_least(name: str) -> Any:
+    def apply(*tensors: Any) -> Any:
+        if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+            return apply(*tensors[0]) if len(tensors[0]) > 1 else (apply(*tensors[0]),)
+        found = tuple(getattr(namespace(value(x)), name)(value(x)) for x in tensors)
+        return found if len(found) > 1 else found[0]
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = f"NumPy's `{name}`; of several tensors a tuple."
+    return apply
+
+
+atleast_1d, atleast_2d, atleast_3d = _at_least("atleast_1d"), _at_least("atleast_2d"), _at_least("atleast_3d")
+
+
+@op
+def sum_to_size(input: Any, *size: Any) -> Any:
+    """The sum over the axes along which an array of this size would be broadcast."""
+    target = _dims(size)
+    extra = input.ndim - len(target)
+    grown = [i for i, n in enumerate(target, start=extra) if n == 1 != input.shape[i]]
+    return namespace(input).sum(input, axis=(*range(extra), *grown), keepdims=True).reshape(target)
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    return Size(np.broadcast_shapes(*((n,) if isinstance(n, builtins.int) else tuple(n) for n in shapes)))
+
+
+@op
+def is_same_size(input: Any, other: Any) -> bool:
+    return input.shape == other.shape
+
+
+@op
+def element_size(input: Any) -> int:
+    return input.dtype.itemsize
 
 
 @op
