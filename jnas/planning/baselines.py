@@ -1,4 +1,5 @@
-"""Planners to compare against: the same edits and the same gate, without a posterior."""
+"""Planners to compare against: the same edits and the same gate, without a posterior. They learn of results alone, so
+that pending candidates tell them nothing."""
 
 from __future__ import annotations
 
@@ -7,13 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from jnas.planning.history import Record, best
+from jnas.planning.pareto import crowding, measured, sorted_fronts
 from jnas.planning.plan import WAYS, Plan, Settings, open_arms
 
 POPULATION_PER_TOURNAMENT = 3  # 30 to 10 is common on tables of cells; 100 to 25 in the paper
 
 
 def random(
-    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
 ) -> Plan:
     """Parent, kind and way all uniform, the parent over every candidate that has a score (ours)."""
     parents = [record for record in history if record.score is not None] or history[:1]
@@ -23,7 +29,11 @@ def random(
 
 
 def evolution(
-    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
 ) -> Plan:
     """Regularised evolution (Real et al., arXiv 1802.01548): the oldest die, the best of a tournament is the parent.
 
@@ -40,7 +50,11 @@ def evolution(
 
 
 def local_search(
-    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
 ) -> Plan:
     """Hill climbing: the best is the parent until one of its children is better (the "query until lower" form of
     White et al., arXiv 2005.02960); the edit is uniform and the LLM only fills arguments.
@@ -53,6 +67,28 @@ def local_search(
     parent = (best(climb, 1) or climb[:1])[0].number
     kind = _uniform(open_arms((), without), rng)
     return Plan(parent, kind, "minimal", f"parent {parent}, the best of its climb; {kind} drawn uniformly")
+
+
+def nsga2(
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
+) -> Plan:
+    """NSGA-II (Deb et al. 2002), one child at a time: the survivors are the 3 top_k first by non-dominated front, then
+    by crowding distance; the better of two drawn ones is the parent. The mutation is uniform, the gate keeps the caps.
+    """
+    known, values = measured(history, settings.objectives)
+    survivors: list[tuple[int, float, int]] = []  # front, minus the crowding distance, number: the least is the best
+    for rank, front in enumerate(sorted_fronts(values, POPULATION_PER_TOURNAMENT * settings.top_k)):
+        survivors += [(rank, -away, known[i].number) for i, away in zip(front, crowding(values[front]), strict=True)]
+    survivors = sorted(survivors)[: POPULATION_PER_TOURNAMENT * settings.top_k] or [(0, 0.0, history[0].number)]
+    size = min(2, len(survivors))
+    rank, _, parent = min(survivors[i] for i in rng.choice(len(survivors), size, replace=False))
+    kind = _uniform(open_arms((), without), rng)
+    explanation = f"parent {parent} of front {rank + 1}, best of {size} of {len(survivors)}; {kind} drawn uniformly"
+    return Plan(parent, kind, "minimal", explanation)
 
 
 def _uniform(options: Sequence[str], rng: np.random.Generator) -> str:

@@ -1,16 +1,16 @@
-"""Where and how: what edits of each kind, way, family and depth bring, partially pooled (ours, in NumPyro).
+"""Where and how: what edits of each kind, way, family, depth and parent bring, partially pooled (ours, in NumPyro).
 
 Four outcomes: a proposal passes the gate, its child is better than the parent, by how much then, and how far the
 child is from the archive. Each is an intercept plus effects of the edit kind, the way of involving the LLM, both
-together, the family of the block and the depth of the place; the size of each group of effects is learned as well, so
-that what was tried once borrows from what is like it. The data enter as tables of a fixed shape: one program serves
-every history.
+together, the family of the block, the depth of the place and the state of the parent; the size of each group of
+effects is learned as well, so that what was tried once borrows from what is like it. The data enter as tables of a
+fixed shape: one program serves every history.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,14 +30,16 @@ OUTCOMES = ("feasible", "improved", "size", "diversity")
 BINARY = ("feasible", "improved")
 PLACES = (*FAMILIES, None)  # None: the family is unknown, as it is for proposals that the gate turned down
 DEPTHS = DEEPEST + 1
-SHAPE = (len(ARMS), len(WAYS), len(PLACES), DEPTHS)
+STATES = ("the best", "the best, tried", "behind", "behind, tried")  # of a parent when it was edited
+SHAPE = (len(ARMS), len(WAYS), len(PLACES), DEPTHS, len(STATES))
 UNKNOWN = (len(PLACES) - 1, 0)
-GROUPS = {"kind": (0,), "way": (1,), "kind and way": (0, 1), "family": (2,), "depth": (3,)}
+GROUPS = {"kind": (0,), "way": (1,), "kind and way": (0, 1), "family": (2,), "depth": (3,), "parent": (4,)}
 SIZES = tuple(int(np.prod([SHAPE[axis] for axis in axes])) for axes in GROUPS.values())
 
 WINDOW = 128  # candidates that still count: the parents change, and old outcomes tell little of new ones
+TRIED = 3  # children from which on a parent counts as tried: the easy improvements are found
 HALF_LIFE = 40.0  # in candidates, of the weight of an outcome
-LARGEST = 4.0  # typical improvements; a larger one counts as this much
+LARGEST = 4.0  # typical improvements; a larger one counts as this much, or a single jump would rule the size
 STEPS, SAMPLES, LEARNING_RATE, DRAWS = 200, 2, 0.05, 100
 
 _compiling = threading.Lock()  # NumPyro traces models through one stack for all threads
@@ -68,18 +70,19 @@ def tabulate(history: Sequence[Record]) -> Tables:
         totals[index] += weight * value
         squares[index] += weight * value**2
 
+    states, _ = standings(history)
     typical = float(np.median([r.improvement for r in window if r.improved and r.improvement] or [1.0]))
     distances = novelties(window)
     mean = float(np.mean(distances)) or 1.0
-    for age, (record, distance) in enumerate(zip(reversed(window), reversed(distances), strict=True)):
+    for age, (record, state, distance) in enumerate(zip(window[::-1], states[::-1], distances[::-1], strict=True)):
         weight = 0.5 ** (age / HALF_LIFE)
         for attempt in record.infeasible:
-            add("feasible", (ARMS.index(attempt.kind), WAYS.index(attempt.way), *UNKNOWN), 0.0, weight)
+            add("feasible", (ARMS.index(attempt.kind), WAYS.index(attempt.way), *UNKNOWN, state), 0.0, weight)
         if record.kind is None or record.way is None:
             continue
         arm = (ARMS.index(record.kind), WAYS.index(record.way))
-        add("feasible", (*arm, *UNKNOWN), 1.0, weight)
-        cell = (*arm, *place(record))
+        add("feasible", (*arm, *UNKNOWN, state), 1.0, weight)
+        cell = (*arm, *place(record), state)
         add("improved", cell, float(record.improved), weight)
         if record.improved:
             add("size", cell, min(float(record.improvement or 0.0) / typical, LARGEST), weight)
@@ -91,6 +94,25 @@ def place(record: Record) -> tuple[int, int]:
     """Indices of family and depth."""
     deep = min(depth(record.edit.path), DEEPEST) if record.edit is not None else 0
     return PLACES.index(record.family if record.family in FAMILIES else None), deep
+
+
+def standings(history: Sequence[Record]) -> tuple[list[int], Callable[[int], int]]:
+    """Indices into STATES of the parents of the latest candidates, and a function for that of a parent to come."""
+    before, window = history[:-WINDOW], history[-WINDOW:]
+    leader = max(before, key=lambda record: -1.0 if record.score is None else record.score, default=window[0])
+    children: Counter[int] = Counter()
+
+    def state(parent: int) -> int:
+        return 2 * (parent != leader.number) + (children[parent] >= TRIED)
+
+    states = []
+    for record in window:
+        states.append(0 if record.parent is None else state(record.parent))
+        if record.parent is not None:
+            children[record.parent] += 1
+        if record.score is not None and (leader.score is None or record.score > leader.score):
+            leader = record
+    return states, state
 
 
 def novelties(window: Sequence[Record]) -> list[float]:
@@ -111,7 +133,7 @@ def model(counts: Any, totals: Any, squares: Any) -> None:
     spreads = numpyro.sample("spreads", HalfNormal(jnp.full((outcomes, len(GROUPS)), 0.5)).to_event(2))
     effects = numpyro.sample("effects", Normal(jnp.zeros((outcomes, sum(SIZES))), 1.0).to_event(2))
     noise = numpyro.sample("noise", LogNormal(jnp.full(outcomes - binary, -0.5), 0.5).to_event(1))
-    values = intercepts[:, None, None, None, None]
+    values = intercepts.reshape(-1, *(1 for _ in SHAPE))
     parts = jnp.split(effects, np.cumsum(SIZES)[:-1], axis=1)
     for i, (part, axes) in enumerate(zip(parts, GROUPS.values(), strict=True)):
         shape = [size if axis in axes else 1 for axis, size in enumerate(SHAPE)]
@@ -119,15 +141,19 @@ def model(counts: Any, totals: Any, squares: Any) -> None:
     values = numpyro.deterministic("values", values)
     # Outcomes weigh less than 1, so that the likelihoods are written out instead of being Binomial and Normal.
     chances = totals[:binary] * values[:binary] - counts[:binary] * jax.nn.softplus(values[:binary])
-    number, value, scale = counts[binary:], values[binary:], noise[:, None, None, None, None]
+    number, value, scale = counts[binary:], values[binary:], noise.reshape(-1, *(1 for _ in SHAPE))
     errors = squares[binary:] - 2 * totals[binary:] * value + number * value**2
     sizes = -number * jnp.log(scale) - errors / (2 * scale**2)
     numpyro.factor("likelihood", chances.sum() + sizes.sum())
 
 
-def draw(tables: Tables, seed: int) -> dict[str, Floats]:
-    """DRAWS joint draws from the posterior: per outcome an array (DRAWS, *SHAPE); probabilities for the binary ones."""
-    drawn = np.asarray(program()(seed, tables.counts, tables.totals, tables.squares), float)
+def draw(tables: Tables, seed: int, state: int) -> dict[str, Floats]:
+    """DRAWS joint draws from the posterior, for parents in that state.
+
+    Per outcome an array (DRAWS, kinds, ways, families, depths); probabilities for the binary ones.
+    """
+    arrays = tables.counts, tables.totals, tables.squares
+    drawn = np.asarray(program()(np.uint32(seed), np.int32(state), *arrays), float)
     values = {name: drawn[:, i] for i, name in enumerate(OUTCOMES)}
     return {name: 1 / (1 + np.exp(-value)) if name in BINARY else value for name, value in values.items()}
 
@@ -145,8 +171,8 @@ def utility(drawn: Mapping[str, Floats], weight: float) -> Floats:
 
 
 def over_places(values: Floats, tables: Tables) -> Floats:
-    """(DRAWS, *SHAPE) to (DRAWS, kinds, ways): averaged over places as often as candidates were edited there."""
-    often = tables.counts[OUTCOMES.index("diversity")].sum((0, 1))
+    """Draws by kind, way, family and depth to (DRAWS, kinds, ways): a mean over where candidates were edited."""
+    often = tables.counts[OUTCOMES.index("diversity")].sum((0, 1, 4))
     return (values * often).sum((-2, -1)) / max(often.sum(), 1e-9)
 
 
@@ -174,15 +200,12 @@ def _compile() -> Callable[..., Any]:
     The guide is a normal with a full covariance over NumPyro's unconstrained space. It is written out here because
     setting up numpyro.infer.SVI outside of a compiled function costs many small compilations.
     """
-    fresh = "jax" not in sys.modules
     import jax
-
-    if fresh:
-        # The process that plans has no other use for JAX: an accelerator belongs to the processes that train.
-        jax.config.update("jax_platforms", "cpu")
     import jax.numpy as jnp
     import optax
     from numpyro.infer.util import constrain_fn, potential_energy
+
+    from jnas.planning.devices import on_host
 
     shapes = {
         "intercepts": (len(OUTCOMES),),
@@ -204,8 +227,7 @@ def _compile() -> Callable[..., Any]:
         mixed = normal + normal @ jnp.tril(below, -1).T / size**0.5
         return mean + jnp.exp(log_scale) * mixed
 
-    @jax.jit
-    def run(seed: Any, counts: Any, totals: Any, squares: Any) -> Any:
+    def run(seed: Any, state: Any, counts: Any, totals: Any, squares: Any) -> Any:
         tables = (counts, totals, squares)
 
         def loss(parameters: Any, key: Any) -> Any:
@@ -215,9 +237,9 @@ def _compile() -> Callable[..., Any]:
             return energies.mean() - parameters[1].sum()
 
         def step(carry: Any, key: Any) -> Any:
-            parameters, state = carry
-            updates, state = optimizer.update(jax.grad(loss)(parameters, key), state)
-            return (optax.apply_updates(parameters, updates), state), None
+            parameters, moments = carry
+            updates, moments = optimizer.update(jax.grad(loss)(parameters, key), moments)
+            return (optax.apply_updates(parameters, updates), moments), None
 
         fit_key, draw_key = jax.random.split(jax.random.key(seed))
         parameters = (jnp.zeros(size), jnp.full(size, -2.0), jnp.zeros((size, size)))
@@ -225,15 +247,11 @@ def _compile() -> Callable[..., Any]:
         (parameters, _), _ = jax.lax.scan(step, carry, jax.random.split(fit_key, STEPS))
         flats = spread_out(parameters, jax.random.normal(draw_key, (DRAWS, size)))
         constrain = lambda flat: constrain_fn(model, tables, {}, sites(flat), return_deterministic=True)  # noqa: E731
-        return jax.vmap(lambda flat: constrain(flat)["values"])(flats)
+        return jax.vmap(lambda flat: constrain(flat)["values"][..., state])(flats)
 
-    def on_host(seed: int, *tables: Floats) -> Any:
-        with jax.default_device(jax.local_devices(backend="cpu")[0]):
-            return run(np.uint32(seed), *(table.astype(np.float32) for table in tables))
-
-    on_host(0, *np.zeros((3, len(OUTCOMES), *SHAPE)))
-    on_host.compilations = run._cache_size  # type: ignore[attr-defined]
-    return on_host
+    found = on_host(run)
+    found(np.uint32(0), np.int32(0), *np.zeros((3, len(OUTCOMES), *SHAPE)))
+    return found
 
 
 @cache

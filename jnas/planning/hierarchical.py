@@ -1,8 +1,9 @@
 """The Bayesian planner (ours): where and how to edit, and which of the children to prefer.
 
 A plan takes its parent from the candidates that are good, or new while the search is stuck; edit kind and way are the
-best in one draw from the posterior of effects.py (Thompson sampling of their joint utility); the preference that goes
-with the plan ranks the children (preference.py), with what the same posterior says of families and depths.
+best in one draw from the posterior of effects.py for a parent in its state (Thompson sampling of their joint utility);
+the preference that goes with the plan ranks the children (preference.py), with what the same posterior says of families
+and depths. Of several objectives each plan draws a mixture (pareto.py), and sees that as the score.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from jnas.planning import effects
 from jnas.planning.history import Record
+from jnas.planning.pareto import scalarised
 from jnas.planning.plan import WAYS, Plan, Settings, open_arms
 from jnas.planning.preference import prefer
 from jnas.planning.thompson import draw_parent, feasibility, success
@@ -26,10 +28,16 @@ Belief = dict[str, tuple[float, float, float]]  # of an outcome: posterior mean,
 
 
 def hierarchical(
-    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
 ) -> Plan:
     """`without` may name ways besides kinds. A single arm that is left needs no draw."""
-    preference = prefer(history, settings)
+    if len(settings.objectives) > 1:
+        history = scalarised(history, settings.objectives, effects.WINDOW, rng) or history[:1]
+    preference = prefer(history, settings, pending)
     parents = preference.parents if preference else (draw_parent(history, settings.top_k, rng),)
     parent = parents[int(rng.integers(len(parents)))]
     ways = [way for way in WAYS if way not in without] or WAYS
@@ -44,9 +52,10 @@ def hierarchical(
         arm = max(arms, key=lambda arm: utilities[arm])
         belief = conjugate(history, arm)
     else:
-        by = "posterior draw"
         tables = effects.tabulate(history)
-        drawn = effects.draw(tables, int(rng.integers(2**32)))
+        _, state = effects.standings(history)
+        drawn = effects.draw(tables, int(rng.integers(2**32)), state(parent))
+        by = f"posterior draw for a parent {effects.STATES[state(parent)]}"
         averages = effects.over_places(effects.utility(drawn, weight)[:1], tables)[0]
         utilities = {arm: float(averages[effects.index(arm)]) for arm in arms}
         arm = max(arms, key=lambda arm: utilities[arm])

@@ -26,7 +26,8 @@ class Record:
     """A trained candidate. `kind` is the arm that was planned ("repeat" stays "repeat"; `edit.kind` is what it became).
 
     `score` is the validation accuracy in [0, 1], None when the training failed; `improvement` is the score minus the
-    parent's score, None when either is missing. `infeasible` are the proposals that its slot went through before it.
+    parent's score, None when either is missing. `latency` is in seconds per image. `infeasible` are the proposals that
+    its slot went through before it.
     `features` count what the tree is made of; `family` is that of the block that the edit brought or changed.
     The start tree has no parent, edit, kind, way or family.
     """
@@ -39,6 +40,7 @@ class Record:
     score: float | None
     parameters: int
     multiply_adds: int
+    latency: float | None = None
     parent: int | None = None
     edit: Edit | None = None
     kind: str | None = None

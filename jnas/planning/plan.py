@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jnas.planning.history import Record, last_improving
+from jnas.planning.pareto import ACCURACY
 from jnas.trees.edits import KINDS
 
 if TYPE_CHECKING:
-    from jnas.planning.preference import Preference
+    from jnas.planning.regression import Features, Floats
 
 REPEAT = "repeat"
 ARMS = (*KINDS, REPEAT)
@@ -20,14 +21,31 @@ WAYS = ("trust", "reverse", "minimal")
 @dataclass(frozen=True)
 class Settings:
     """`top_k`: how many of the best may be parents. `epsilon`: chance that a level is drawn uniformly (thompson).
-    `diversity`: weight of a diversity gain of 1 when the search is stuck (hierarchical).
+    `diversity`: weight of a diversity gain of 1 when the search is stuck (hierarchical). `objectives`: what is to be
+    traded off, names of pareto.OBJECTIVES (hierarchical, nsga2).
 
     LLMasTool takes top_k = 5 for a budget of 100 candidates and 25 for 500, epsilon = 0.5.
     """
 
     top_k: int = 5
     epsilon: float = 0.5
-    diversity: float = 1.0
+    diversity: float = 0.5
+    objectives: tuple[str, ...] = (ACCURACY,)
+
+
+class Preference(Protocol):
+    """Which children of which parents a planner would like to see, by the features of their trees."""
+
+    @property
+    def parents(self) -> tuple[int, ...]: ...
+
+    def score(self, children: Sequence[Features], where: Sequence[tuple[str | None, int]] = ()) -> Floats:
+        """One number per child, higher is better. `where`: family and depth of the edits that make them."""
+        ...
+
+    def expectation(self, child: Features) -> Mapping[str, float]:
+        """`mean`, `low`, `high`: the share of the archive that the child is believed to beat; `gain`: its diversity."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,15 @@ class Plan:
     def to_plain(self) -> dict[str, Any]:
         """What is stored of it: everything but the preference, which follows from the history."""
         return {name: value for name, value in vars(self).items() if name != "preference"}
+
+    def expecting(self, child: Features) -> Plan:
+        """The plan with what was believed of the child that came of it."""
+        if self.preference is None:
+            return self
+        found = self.preference.expectation(child)
+        words = "better than {mean:.0%} [{low:.0%}, {high:.0%}] of the archive, {gain:.2f} from it".format(**found)
+        draws = {**self.draws, "child": dict(found)}
+        return replace(self, explanation=f"{self.explanation}; this child: {words}", draws=draws)
 
 
 def open_arms(history: Sequence[Record], without: frozenset[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ KAPPA = 0.5  # deviations that a doubtful child is given as a bonus
 PATIENCE = 30  # candidates without a new best after which it counts as stuck
 DEEPEST = 3  # depth of a place that stands for all deeper ones
 REMEMBERED = 96  # of the best, and of the latest candidates, so that a long history costs no more than a short one
+INTERVAL = 1.645  # deviations: 90 % of a normal
 
 
 @dataclass(frozen=True)
@@ -29,37 +30,61 @@ class Preference:
     weight: float
     regression: Regression
     names: Mapping[str, int]
-    archive: Floats  # rows of unit length, those of the trained candidates
+    archive: Floats  # rows of unit length, those of the trained and of the pending candidates
     promise: Mapping[tuple[str | None, int], float] = field(default_factory=dict)  # of (family, depth), see effects.py
 
     def score(self, children: Sequence[Features], where: Sequence[tuple[str | None, int]] = ()) -> Floats:
         """One number per child, higher is better. `where`: family and depth of the edits that make them."""
-        # What no candidate ever had takes columns of its own: it says nothing of quality, but it is new.
-        fresh = numbered([{name: 0 for name in child if name not in self.names} for child in children])
-        names = {**self.names, **{name: len(self.names) + i for name, i in fresh.items()}}
-        rows = matrix(children, names)
-        mean, deviation = self.regression.predict(rows[:, : len(self.names)])
-        scores = mean + KAPPA * deviation + self.weight * gains(rows, self.archive)
+        mean, deviation, gain = self.predict(children)
+        scores = mean + KAPPA * deviation + self.weight * gain
         if not where:
             return scores
         return scores + np.array([self.promise.get((family, min(deep, DEEPEST)), 0.0) for family, deep in where])
 
+    def predict(self, children: Sequence[Features]) -> tuple[Floats, Floats, Floats]:
+        """Posterior mean and deviation of each child's quality, as a quantile of a normal, and its diversity gain."""
+        # What no candidate ever had takes columns of its own: it says nothing of quality, but it is new.
+        fresh = numbered([{name: 0 for name in child if name not in self.names} for child in children])
+        names = {**self.names, **{name: len(self.names) + i for name, i in fresh.items()}}
+        rows = matrix(children, names)
+        return *self.regression.predict(rows[:, : len(self.names)]), gains(rows, self.archive)
 
-def prefer(history: Sequence[Record], settings: Settings) -> Preference | None:
-    """What the history teaches; None while fewer than two candidates have a score."""
+    def expectation(self, child: Features) -> Mapping[str, float]:
+        """What is stored of the child that was chosen: which share of the archive it is believed to beat, its gain."""
+        return believed(*(float(values[0]) for values in self.predict([child])))
+
+
+def believed(mean: float, deviation: float, gain: float) -> Mapping[str, float]:
+    """A normal belief about a quantile of a normal, as shares of the archive: mean and 90 % interval; and the gain."""
+    from scipy.special import ndtr
+
+    ends = {"mean": mean, "low": mean - INTERVAL * deviation, "high": mean + INTERVAL * deviation}
+    return {**{name: round(float(ndtr(value)), 4) for name, value in ends.items()}, "gain": round(gain, 4)}
+
+
+def prefer(history: Sequence[Record], settings: Settings, pending: Sequence[Record] = ()) -> Preference | None:
+    """What the history teaches; None while fewer than two candidates have a score.
+
+    `pending` candidates, whose results are not known, are taken to come out as predicted (Ginsbourger et al. 2010,
+    "kriging believer"): nothing is left to learn beside them, and no diversity to gain.
+    """
     leaders = best(history, REMEMBERED)
     if len(leaders) < 2:
         return None
     latest = [record for record in history[-REMEMBERED:] if record.score is not None]
     known = sorted({record.number: record for record in (*leaders, *latest)}.values(), key=lambda record: record.number)
-    names = numbered([record.features for record in known])
-    rows = matrix([record.features for record in known], names)
+    every = [record.features for record in (*known, *pending)]
+    names = numbered(every)
+    rows = matrix(every, names)
     targets = normal_scores([record.score for record in known if record.score is not None])
     weight = settings.diversity * stuck(history, leaders[0])
-    worth = targets + weight * nearest(rows)
+    worth = targets + weight * nearest(rows)[: len(known)]
     order = sorted(range(len(known)), key=lambda i: (-worth[i], known[i].number))
     parents = tuple(known[i].number for i in order[: settings.top_k])
-    return Preference(parents, weight, fit(rows, targets), names, _unit(rows))
+    regression = fit(rows[: len(known)], targets)
+    if pending:
+        regression = fit(rows, np.concatenate([targets, regression.predict(rows[len(known) :])[0]]))
+    return Preference(parents, weight, regression, names, unit(rows))
 
 
 def stuck(history: Sequence[Record], leader: Record) -> float:
@@ -69,16 +94,15 @@ def stuck(history: Sequence[Record], leader: Record) -> float:
 
 def gains(rows: Floats, archive: Floats) -> Floats:
     """Distance in [0, 1] of each row to the nearest of the archive: the root of 1 - cosine, as between trees."""
-    unit = _unit(rows)
-    return np.sqrt(np.maximum(0.0, 1.0 - (unit[:, : archive.shape[1]] @ archive.T).max(1)))
+    return np.sqrt(np.maximum(0.0, 1.0 - (unit(rows)[:, : archive.shape[1]] @ archive.T).max(1)))
 
 
 def nearest(rows: Floats, earlier: bool = False) -> Floats:
     """Distance of each row to the nearest other one, or to the nearest of those before it; 1 where there is none."""
-    likeness = _unit(rows) @ _unit(rows).T
+    likeness = unit(rows) @ unit(rows).T
     others = np.tri(len(rows), k=-1, dtype=bool) if earlier else ~np.eye(len(rows), dtype=bool)
     return np.sqrt(np.maximum(0.0, 1.0 - np.max(likeness, axis=1, where=others, initial=0.0)))
 
 
-def _unit(rows: Floats) -> Floats:
+def unit(rows: Floats) -> Floats:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)

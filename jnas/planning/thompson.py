@@ -61,7 +61,11 @@ def feasibility(history: Sequence[Record], kind: str, way: str | None = None) ->
 
 
 def thompson(
-    history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: frozenset[str] = frozenset()
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
 ) -> Plan:
     """Parent uniformly from the top K, then edit kind, then way. `without`: kinds this step has given up on."""
     parent = draw_parent(history, settings.top_k, rng)

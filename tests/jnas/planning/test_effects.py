@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jnas.planning import effects
+from jnas.planning import effects, wl_gp
 from jnas.planning.history import Infeasible, Record
 from jnas.planning.plan import ARMS, WAYS, Settings
 from jnas.planning.planners import PLANNERS
@@ -15,9 +15,9 @@ EMPTY = np.zeros((len(effects.OUTCOMES), *effects.SHAPE))
 PLACE = ("stages", 0, "body", 0)
 
 
-def record(number: int, kind: str, way: str, improvement: float | None = None, **changes) -> Record:
+def record(number: int, kind: str, way: str, improvement: float | None = None, score: float = 0.5, **changes) -> Record:
     made = {"edit": Edit("set", PLACE), "kind": kind, "way": way, "parent": 0, "improvement": improvement}
-    return Record(number, number, 0, None, str(number), 0.5, 1, 1, **{**made, **changes})
+    return Record(number, number, 0, None, str(number), score, 1, 1, **{**made, **changes})
 
 
 def simulated(count: int, seed: int) -> tuple[Record, ...]:
@@ -45,15 +45,29 @@ def test_the_table_counts_each_outcome_where_it_belongs() -> None:
     mlp = (effects.PLACES.index("mlp"), 2)
     old = 0.5 ** (1 / effects.HALF_LIFE)
     assert tables.counts[1].sum() == pytest.approx(1 + old)
-    assert tables.totals[1][(*swap, *mlp)] == tables.totals[2][(*swap, *mlp)] == pytest.approx(old)
+    behind = effects.STATES.index("behind")
+    swapped = (*swap, *mlp, behind)
+    assert tables.totals[1][swapped] == tables.totals[2][swapped] == pytest.approx(old)
     assert tables.counts[2].sum() == pytest.approx(old)  # a loss has no size of an improvement
-    assert tables.counts[0][(*insert, *effects.UNKNOWN)] == 1 and tables.totals[0][(*insert, *effects.UNKNOWN)] == 0
+    refused = (*insert, *effects.UNKNOWN, behind)
+    assert tables.counts[0][refused] == 1 and tables.totals[0][refused] == 0
+
+
+def test_parents_are_told_apart_by_standing_and_by_their_children() -> None:
+    past = [Record(0, 0, 0, None, "0", 0.5, 1, 1)]
+    past += [record(number, "swap", "trust", -0.1, score=0.4) for number in range(1, 5)]
+    past += [record(5, "set", "trust", 0.1, score=0.6), record(6, "set", "trust", -0.1, score=0.4, parent=5)]
+    states, state = effects.standings(past)
+    assert [effects.STATES[i] for i in states[1:]] == ["the best"] * 3 + ["the best, tried"] * 2 + ["the best"]
+    assert effects.STATES[state(0)] == "behind, tried" and effects.STATES[state(6)] == "behind"
+    long = [*past, *(record(number, "swap", "trust", -0.1, score=0.3, parent=6) for number in range(7, 400))]
+    assert effects.STATES[effects.standings(long)[1](5)] == "the best"  # of all, not of the latest only
 
 
 def test_what_paid_off_is_believed_to() -> None:
     past = simulated(100, seed=0)
     tables = effects.tabulate(past)
-    drawn = effects.outcomes(effects.draw(tables, seed=0))
+    drawn = effects.outcomes(effects.draw(tables, seed=0, state=0))
     means = {name: effects.over_places(values, tables).mean(0) for name, values in drawn.items()}
     best, worst = effects.index(("swap", "minimal")), effects.index(("delete", "trust"))
     assert means["improved"][best] > 0.4 > 0.25 > means["improved"][worst]
@@ -82,9 +96,11 @@ def test_intervals_cover_what_the_data_were_drawn_from() -> None:
                 counts[i][cell] += 1
                 totals[i][cell] += value
                 squares[i][cell] += value**2
-        drawn = effects.draw(effects.Tables(counts, totals, squares), seed)
+        state = seed % len(effects.STATES)
+        drawn = effects.draw(effects.Tables(counts, totals, squares), seed, state)
         for i, outcome in enumerate(effects.OUTCOMES):
-            value = 1 / (1 + np.exp(-truth[i])) if outcome in effects.BINARY else truth[i]
+            value = truth[i][..., state]
+            value = 1 / (1 + np.exp(-value)) if outcome in effects.BINARY else value
             low, high = np.quantile(drawn[outcome], (0.05, 0.95), axis=0)
             covered[outcome].append(((value >= low) & (value <= high)).mean())
     for outcome, shares in covered.items():
@@ -94,7 +110,10 @@ def test_intervals_cover_what_the_data_were_drawn_from() -> None:
 def test_nothing_compiles_again_as_data_grow() -> None:
     for count in (20, 40, 200):
         PLANNERS["hierarchical"](simulated(count, seed=count), Settings(), np.random.default_rng(0))
-    assert effects.program().compilations() == 1
+        PLANNERS["wl_gp"](simulated(count, seed=count), Settings(), np.random.default_rng(0)).preference.score(
+            [{"a": 1}]
+        )
+    assert effects.program().compilations() == wl_gp.program().compilations() == 1
 
 
 def test_the_same_generator_gives_the_same_plan_and_its_reasons() -> None:
@@ -114,5 +133,5 @@ def test_places_that_paid_off_are_promised_more() -> None:
         family = ("mlp", "attention")[number % 2]
         past.append(record(number, "swap", "trust", 0.01 if family == "mlp" else -0.01, family=family))
     tables = effects.tabulate(past)
-    promise = effects.promise(effects.draw(tables, 0), ("swap", "trust"), 0.0)
+    promise = effects.promise(effects.draw(tables, 0, 0), ("swap", "trust"), 0.0)
     assert promise["mlp", 2] > promise["attention", 2] + 0.1

@@ -11,25 +11,38 @@ from jnas.planning.preference import PATIENCE, gains, nearest, prefer
 from jnas.planning.regression import fit, matrix, normal_scores, numbered
 
 
-def test_the_posterior_is_that_of_bayesian_linear_regression() -> None:
+def similarity(a: np.ndarray, b: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Of two sets of counts: the three parts, written out."""
+    parts = []
+    for view in (lambda x: x, np.sqrt):
+        centre = view(seen).mean(0)
+        scale = ((view(seen) - centre) ** 2).sum(1).mean()
+        parts.append((view(a) - centre) @ (view(b) - centre).T / scale)
+    apart = ((np.sqrt(a)[:, None] - np.sqrt(b)[None]) ** 2).sum(2)
+    parts.append(np.exp(-apart / (4 * scale)))
+    return sum(parts) / 3
+
+
+def test_the_posterior_is_that_of_a_gaussian_process() -> None:
     rng = np.random.default_rng(0)
-    rows, new = rng.normal(size=(12, 4)), rng.normal(size=(5, 4))
+    rows, new = rng.poisson(3.0, (12, 4)).astype(float), rng.poisson(3.0, (5, 4)).astype(float)
     targets = rows @ [1.0, -2.0, 0.5, 0.0] + 0.1 * rng.normal(size=12)
-    found = fit(rows, targets)
-    centred = rows - rows.mean(0)
-    prior = found.signal / found.scale  # variance of each weight
-    covariance = np.linalg.inv(centred.T @ centred / found.noise + np.eye(4) / prior)
-    weights = covariance @ centred.T @ (targets - targets.mean()) / found.noise
+    found = fit(rows, targets, uphill=0.1)
+    weights = np.exp(0.1 * targets) / np.exp(0.1 * targets).mean()
+    centre = np.average(targets, weights=weights)
+    gram = found.signal * similarity(rows, rows, rows) + np.diag(found.noise / weights)
+    across = found.signal * similarity(new, rows, rows)
     mean, deviation = found.predict(new)
-    assert mean == pytest.approx(targets.mean() + (new - rows.mean(0)) @ weights)
-    variance = np.einsum("ij,jk,ik->i", new - rows.mean(0), covariance, new - rows.mean(0))
+    assert mean == pytest.approx(centre + across @ np.linalg.solve(gram, targets - centre))
+    own = found.signal * np.diag(similarity(new, new, rows))
+    variance = own - np.einsum("ij,ji->i", across, np.linalg.solve(gram, across.T))
     assert deviation**2 == pytest.approx(variance + found.noise / 12, rel=1e-6)
 
 
 def test_evidence_tells_signal_from_noise() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(60, 3))
-    clean, noise = fit(rows, rows @ [1.0, 1.0, 1.0]), fit(rows, rng.normal(size=60))
+    clean, noise = fit(rows, rows @ [1.0, 1.0, 1.0], 0), fit(rows, rng.normal(size=60), 0)
     assert clean.noise / clean.signal < 0.01 < 1 < noise.noise / noise.signal
 
 
@@ -38,10 +51,22 @@ def test_intervals_cover_what_they_say() -> None:
     rng = np.random.default_rng(2)
     covered = []
     for _ in range(200):
-        rows, new, weights = rng.normal(size=(40, 6)), rng.normal(size=(10, 6)), rng.normal(size=6)
-        mean, deviation = fit(rows, rows @ weights + 1.5 * rng.normal(size=40)).predict(new)
-        covered.append(np.abs(new @ weights - mean) < 1.645 * deviation)
+        rows = rng.poisson(2.0, (50, 6)).astype(float)
+        kernel = similarity(rows, rows, rows[:40])
+        values = np.linalg.cholesky(kernel + 1e-9 * np.eye(50)) @ rng.normal(size=50)
+        mean, deviation = fit(rows[:40], values[:40] + 0.5 * rng.normal(size=40), 0).predict(rows[40:])
+        covered.append(np.abs(values[40:] - mean) < 1.645 * deviation)
     assert 0.85 <= np.mean(covered) <= 0.95
+
+
+def test_the_good_are_told_apart_more_finely_than_the_bad() -> None:
+    """Two laws: among the good `a` decides, among the bad `b` does, and more so."""
+    rng = np.random.default_rng(3)
+    rows = np.stack([rng.integers(0, 4, 80), rng.integers(0, 4, 80), np.arange(80) % 4 > 0], axis=1).astype(float)
+    targets = normal_scores(np.where(rows[:, 2] == 0, 9 + rows[:, 0], 3 * rows[:, 1]))
+    good = np.array([[0.0, 0, 0], [3.0, 0, 0]])
+    plain, uphill = fit(rows, targets, 0).predict(good)[0], fit(rows, targets).predict(good)[0]
+    assert uphill[1] - uphill[0] > plain[1] - plain[0]
 
 
 def test_targets_are_ranks_whatever_the_scale() -> None:
@@ -88,6 +113,18 @@ def test_diversity_counts_once_the_search_is_stuck() -> None:
     assert prefer(past, Settings(diversity=9, top_k=1)).parents == (PATIENCE,)  # the worst, but like no other
     near, new = prefer(past, Settings(diversity=9)).score([{"a": 3, "b": 1}, {"never seen": 1}])
     assert new > near + 5
+
+
+def test_what_is_pending_counts_as_predicted() -> None:
+    past = tuple(record(i, 0.5 + 0.01 * i, good=i, other=i % 3) for i in range(10))
+    child = {"good": 12, "new": 2}
+    before = prefer(past, Settings())
+    after = prefer(past, Settings(), [record(10, None, **child)])
+    assert before.parents == after.parents
+    (mean,), (deviation,), (gain,) = before.predict([child])
+    (mean_after,), (deviation_after,), (gain_after,) = after.predict([child])
+    assert mean_after == pytest.approx(mean, abs=0.3)
+    assert deviation_after < 0.7 * deviation and gain > 0.05 and gain_after == pytest.approx(0, abs=1e-6)
 
 
 def test_a_failed_training_is_no_observation() -> None:
