@@ -88,6 +88,12 @@ class Closures:
         ancestors = (self.rewriter.rewrite(ancestor.unit).failure for ancestor in self.classes.lineage(cls))
         return found or next((failure for failure in ancestors if failure is not None), None)
 
+    def third_party(self, unit: Unit) -> set[str]:
+        """Names of packages outside the sources, dotted, that the unit or one of its ancestors would need."""
+        failure = self.failure(unit)
+        refused = [*self.rewriter.rewrite(unit).later, *([failure] if failure else [])]
+        return {found.name for found in refused if found.code == "R02"}
+
     def units(self, roots: Iterable[Unit]) -> set[Unit]:
         """Everything that the roots refer to, directly or not; nothing behind a unit that cannot be emitted."""
         found: set[Unit] = set()

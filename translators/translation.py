@@ -1,4 +1,8 @@
-"""From a source to a translation: every module class either translated or refused."""
+"""From a source to a translation: every module class either translated or refused.
+
+What a class takes from a package that is no source of the translation is looked for among the installed packages, which
+are read like any other source.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import TYPE_CHECKING
 from translators.diagnostics import Refusal, UserError
 from translators.limits import LimitExceeded, limited
 from translators.mining import MinedClass, mine_class
-from translators.sources import Source
+from translators.sources import Source, open_source
 
 if TYPE_CHECKING:
     from translators.class_graph import Class
@@ -46,21 +50,56 @@ def translate_source(
     source: Source, *, others: Sequence[Source] = (), progress: Callable[[int, int], None] | None = None
 ) -> Translation:
     """Translate every module class of `source`; `others` are further sources that its imports may resolve to."""
-    closures = _prepare((source, *others))
-    return _translate(source, closures, _module_classes(source, closures), _factories(source, closures), progress)
+
+    def roots(closures: Closures) -> tuple[list[Class], dict[Unit, Made]]:
+        return _module_classes(source, closures), _factories(source, closures)
+
+    closures = _completed((source, *others), _prepare, roots)
+    return _translate(source, closures, *roots(closures), progress)
 
 
 def translate_class(source: Source, name: str, *, others: Sequence[Source] = ()) -> Translation:
     """Translate one class or model factory, given by qualified or plain name, with its closure. Raises UserError."""
-    closures = _prepared((source, *others))
-    wanted = lambda unit: name in (unit.name, unit.qualified_name)  # noqa: E731
-    found = [cls for cls in _module_classes(source, closures) if wanted(cls.unit)]
-    factories = {} if found else {u: f for u, f in _factories(source, closures).items() if wanted(u)}
+
+    def roots(closures: Closures) -> tuple[list[Class], dict[Unit, Made]]:
+        found = [cls for cls in _module_classes(source, closures) if _is_called(cls.unit, name)]
+        makers = {} if found else _factories(source, closures)
+        return found, {unit: made for unit, made in makers.items() if _is_called(unit, name)}
+
+    closures = _completed((source, *others), _prepared, roots)
+    found, factories = roots(closures)
     if not found and not factories:
         raise UserError(
             f"{name}: no nn.Module class or model factory of that name in {source.name}; see: stats {source.name}"
         )
     return _translate(source, closures, found, factories, None)
+
+
+def _completed(
+    sources: tuple[Source, ...],
+    prepare: Callable[[tuple[Source, ...]], Closures],
+    roots: Callable[[Closures], tuple[list[Class], dict[Unit, Made]]],
+) -> Closures:
+    """Closures over the sources and over the installed packages that what the roots reach takes something from."""
+    while True:
+        closures = prepare(sources)
+        classes, factories = roots(closures)
+        reached = closures.units([*(cls.unit for cls in classes), *factories])
+        absent = {name.partition(".")[0] for unit in reached for name in closures.third_party(unit)}
+        found = [package for name in sorted(absent) if (package := _installed(name)) and package not in sources]
+        if not found:
+            return closures
+        sources = (*sources, *found)
+
+
+@lru_cache
+def _installed(name: str) -> Source | None:
+    """The source of an installed package that has modules; others have nothing to translate."""
+    try:
+        source = open_source(name)
+    except UserError:
+        return None
+    return source if any("nn.Module" in file.text for file in source.files) else None
 
 
 def _prepare(sources: tuple[Source, ...]) -> Closures:
@@ -77,7 +116,8 @@ def _prepare(sources: tuple[Source, ...]) -> Closures:
 
 
 # Classes are asked for one by one; a whole source is not, and its syntax trees are large.
-_prepared = lru_cache(maxsize=1)(_prepare)
+# Two: without and with what it takes from installed packages.
+_prepared = lru_cache(maxsize=2)(_prepare)
 
 
 def _module_classes(source: Source, closures: Closures) -> list[Class]:
@@ -85,6 +125,10 @@ def _module_classes(source: Source, closures: Closures) -> list[Class]:
     classes, mined = closures.classes, {file.path for file in source.files}
     own = [cls for cls in classes.classes.values() if cls.unit.module.source.spec == source.spec]
     return [cls for cls in own if cls.unit.module.file.path in mined and classes.is_module(cls)]
+
+
+def _is_called(unit: Unit, name: str) -> bool:
+    return name in (unit.name, unit.qualified_name)
 
 
 def _factories(source: Source, closures: Closures) -> dict[Unit, Made]:

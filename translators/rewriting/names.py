@@ -202,8 +202,8 @@ DUNDER_METHODS = words(
 
 # Builtins that emitted code may use.
 ALLOWED_BUILTINS = words(
-    """abs all any bool bytes callable complex dict divmod enumerate filter float format frozenset hasattr getattr
-    setattr hash id int isinstance issubclass iter len list map max min next object pow print property range repr
+    """abs all any bool bytes callable chr complex dict divmod enumerate filter float format frozenset hasattr getattr
+    setattr hash id int isinstance issubclass iter len list map max min next object ord pow print property range repr
     reversed round set slice sorted staticmethod classmethod str sum super tuple type zip NotImplemented
     NotImplementedError Ellipsis True False None __name__ Exception ValueError TypeError KeyError IndexError
     RuntimeError AttributeError AssertionError ImportError StopIteration ArithmeticError ZeroDivisionError
@@ -256,6 +256,8 @@ def canonical(name: str) -> str:
     for old, new in SAME.items():
         if name == old or name.startswith(old + "."):
             return new + name[len(old) :]
+    if name.startswith("torch.nn.init.") and f"{name.rpartition('.')[2]}_" in runtime_names("init"):
+        return f"{name}_"  # what fills a tensor had no underscore before PyTorch 0.4, and still need not have it
     parts = name.split(".")
     if parts[:3] == ["torch", "nn", "modules"]:
         # The submodule of torch.nn.modules is lower case, what it defines need not be (`_pair`, `_BatchNorm`).

@@ -34,7 +34,7 @@ def randint(low: int, high: Any = None, size: Any = None, dtype: Any = None, **p
         low, high, size = 0, low, high
     if drawing_with_numpy():
         return construction().generator.integers(low, high, _shape((size,))).astype(_dtype(dtype, np.int64))
-    return jax.random.randint(next_key(), _shape((size,)), low, high, _dtype(dtype, np.int32))
+    return jax.random.randint(next_key(), _shape((size,)), low, high).astype(_dtype(dtype, np.int32))
 
 
 def randperm(n: int, dtype: Any = None, **placement: Any) -> Any:
