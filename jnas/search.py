@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from jnas.evaluation.evaluator import Evaluator, LongTraining, Progress
 from jnas.evaluation.gate import judge, judge_start
 from jnas.evaluation.outcomes import Result, Verdict
@@ -24,6 +26,7 @@ from jnas.evaluation.pool import Pool
 from jnas.library.mining import mine
 from jnas.library.source import class_source
 from jnas.library.store import Library, open_library
+from jnas.library.written import Written, read_written, write_block
 from jnas.models.source import export_flax
 from jnas.planning.history import History, candidate
 from jnas.planning.plan import Plan, Settings
@@ -33,10 +36,13 @@ from jnas.reports.live import LiveView
 from jnas.reports.preview import preview, print_preview
 from jnas.reports.run import Run
 from jnas.reports.summary import print_summary
+from jnas.resolving import questions
+from jnas.resolving.asking import ModelChooser
 from jnas.resolving.budget import BudgetSpent, Limits
 from jnas.resolving.choosers import REPLAY, Chooser, UniformChooser, make_chooser
 from jnas.resolving.resolve import NothingPossible, Proposal, resolve
 from jnas.resolving.transcript import Transcript
+from jnas.resolving.writing import Joined, resolve_written
 from jnas.runs import archive
 from jnas.runs.claim import claim, claim_library
 from jnas.runs.configuration import Configuration, LanguageModelSettings, load, names
@@ -52,6 +58,7 @@ from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
 
 TRIES_PER_KIND = 10  # infeasible proposals of one step before its edit kind is drawn again
+PROPOSERS = ("edits", "code")
 REHEARSED = 8  # candidates that a dry run goes through
 MOST_REDRAWS = 20  # of the kind before a step is given up
 
@@ -97,7 +104,12 @@ def rehearse(configuration: Configuration, quiet: bool = False) -> None:
     short = replace(configuration, search=replace(configuration.search, budget=budget))
     with tempfile.TemporaryDirectory() as folder, _prepared(short, RunDirectory(Path(folder) / "run"), quiet) as job:
         chooser = job.chooser
-        job = replace(job, chooser=UniformChooser(chooser.reads_source), evaluator=Rehearsal(**vars(job.evaluator)))
+        job = replace(
+            job,
+            configuration=replace(short, llm=replace(short.llm, proposer="edits")),
+            chooser=UniformChooser(chooser.reads_source),
+            evaluator=Rehearsal(**vars(job.evaluator)),
+        )
         job.run_rounds()
         job.phases.enter("done")
         found = preview(job.database.choices(), budget, configuration.search.budget, chooser.thinking)
@@ -125,7 +137,10 @@ def _prepared(configuration: Configuration, directory: RunDirectory, quiet: bool
             claim_library(directory, database, library, folders)
             evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes)
             view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
-            yield Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
+            job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
+            for path in sorted(directory.written.glob("*.py")):
+                job.adopt(read_written(path))
+            yield job
 
 
 class Rehearsal(Evaluator):
@@ -138,9 +153,12 @@ class Rehearsal(Evaluator):
             finished(index, Result("ok", accuracy=0.5))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Search:
-    """The steps of a search. What they did is in the database, so that each may be left undone at any instant."""
+    """The steps of a search. What they did is in the database, so that each may be left undone at any instant.
+
+    `library` and `evaluator` grow by the blocks that a language model writes.
+    """
 
     configuration: Configuration
     directory: RunDirectory
@@ -210,11 +228,11 @@ class Search:
         known = {row.tree_hash for row in candidates}
         attempts: list[Attempt] = []
         choices: list[Choice] = []
-        for attempt, plan, proposal in self._proposals(round_, slot, history, attempts):
+        for attempt, plan, proposal in self._proposals(round_, slot, history, attempts, choices):
             parent = candidate(history, plan.parent).tree
             words = describe(proposal.edit, parent)
             self.view.proposal(number, plan.parent, words)
-            choices += _choices(round_, slot, attempt, proposal)
+            choices += _choices(round_, slot, attempt, proposal.choices)
             if self.chooser.spent:
                 self.view.detail(
                     f"{self.configuration.planner.name} planner, {self.chooser.name}: {self.chooser.spent}"
@@ -245,11 +263,11 @@ class Search:
         )
 
     def _proposals(
-        self, round_: int, slot: int, history: History, attempts: list[Attempt]
+        self, round_: int, slot: int, history: History, attempts: list[Attempt], choices: list[Choice]
     ) -> Iterator[tuple[int, Plan, Proposal]]:
         """(attempt, plan, proposal): ten by one plan, then by another without the edit kinds tried in vain.
 
-        A plan for which nothing is possible goes to `attempts` and is given up at once.
+        A plan for which nothing is possible goes to `attempts`, its questions to `choices`, and is given up at once.
         """
         planning = self.configuration.planner
         settings = Settings(planning.top_k, planning.epsilon, planning.diversity)
@@ -261,22 +279,34 @@ class Search:
                 self.phases.enter("proposing")
                 rng = generator(seed, round_, slot, "resolve", attempt)
                 try:
-                    proposal = resolve(
-                        plan,
-                        history,
-                        parent,
-                        self.library,
-                        self.evaluator.shape,
-                        self.chooser,
-                        rng,
-                        self._goal(),
-                        class_source,
-                    )
+                    proposal = self._resolve(plan, history, parent, rng)
                 except NothingPossible as nothing:
+                    choices += _choices(round_, slot, attempt, nothing.choices)
                     attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing)))
                     break
                 yield attempt, plan, proposal
             given_up |= {plan.kind}
+
+    def _resolve(self, plan: Plan, history: History, parent: Node, rng: np.random.Generator) -> Proposal:
+        situation = plan, history, parent, self.library, self.evaluator.shape
+        if self.configuration.llm.proposer == "code":
+            assert isinstance(self.chooser, ModelChooser)  # see open_chooser
+            return resolve_written(*situation, self.chooser, rng, self._goal(), self._join)
+        return resolve(*situation, self.chooser, rng, self._goal(), class_source)
+
+    def _join(self, text: str) -> Joined:
+        """Mine what a language model wrote; what can be placed is a block of the library from now on."""
+        written = write_block(text, self.directory.written)
+        self.adopt(written)
+        return Joined(written.block, written.reason)
+
+    def adopt(self, written: Written) -> None:
+        """Add the block, if there is one, for this process and its workers."""
+        if written.block is not None and written.folder is not None and written.block.name not in self.library:
+            self.library = Library({**self.library.blocks, written.block.name: written.block})
+            folders = (*self.evaluator.libraries, written.folder)
+            self.evaluator = replace(self.evaluator, libraries=folders)
+            self.database.set_fact("libraries", [str(folder) for folder in folders])
 
     def train(self) -> bool:
         """Train every candidate that has no result yet, and say whether there was one.
@@ -381,7 +411,10 @@ def open_chooser(settings: LanguageModelSettings, database: RunDatabase) -> Choo
     else:
         transcript = Transcript(database.exchanges(), database.add_exchange)
     limits = Limits(settings.calls, settings.tokens, settings.dollars)
-    return make_chooser(settings.name, transcript, limits, settings.calls_per_minute, settings.thinking)
+    chooser = make_chooser(settings.name, transcript, limits, settings.calls_per_minute, settings.thinking)
+    if settings.proposer == "code" and not isinstance(chooser, ModelChooser):
+        raise UserError("llm.proposer = code: a language model has to write the code; give --llm gemini or local")
+    return chooser
 
 
 class Stopped(BaseException):
@@ -415,6 +448,11 @@ def check_names(configuration: Configuration) -> None:
     ):
         if name not in RECIPES:
             raise UserError(f"{key} = {name}: expected one of {', '.join(RECIPES)}{_nearest(name, RECIPES)}")
+    if configuration.llm.proposer not in PROPOSERS:
+        proposer = configuration.llm.proposer
+        raise UserError(
+            f"llm.proposer = {proposer}: expected one of {', '.join(PROPOSERS)}{_nearest(proposer, PROPOSERS)}"
+        )
     if configuration.start not in START_TREES and not Path(configuration.start).is_file():
         known = f"expected a tree file or one of {', '.join(START_TREES)}{_nearest(configuration.start, START_TREES)}"
         raise UserError(f"start = {configuration.start}: {known}")
@@ -462,7 +500,9 @@ def _attempt(round_: int, slot: int, attempt: int, plan: Plan, words: str, reaso
     return Attempt(round_, slot, attempt, plan.parent, plan.kind, plan.way, reason, message, words)
 
 
-def _choices(round_: int, slot: int, attempt: int, proposal: Proposal) -> list[Choice]:
+def _choices(
+    round_: int, slot: int, attempt: int, asked: Sequence[tuple[questions.Question, questions.Choice]]
+) -> list[Choice]:
     return [
         Choice(
             round=round_,
@@ -476,7 +516,7 @@ def _choices(round_: int, slot: int, attempt: int, proposal: Proposal) -> list[C
             problem=choice.problem,
             seconds=choice.seconds,
         )
-        for step, (question, choice) in enumerate(proposal.choices)
+        for step, (question, choice) in enumerate(asked)
     ]
 
 
@@ -515,6 +555,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--llm", metavar="NAME", help="auto, none, local, local:PATH, gemini, gemini:MODEL or replay:RUN"
     )
+    parser.add_argument("--proposer", metavar="NAME", help="edits, or code: the LLM writes blocks (a comparison)")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=500_000"
@@ -534,6 +575,7 @@ def _overrides(options: argparse.Namespace) -> list[str]:
         "dataset.data_dir": options.data_dir,
         "planner.name": options.planner,
         "llm.name": options.llm,
+        "llm.proposer": options.proposer,
         "search.seed": options.seed,
     }
     return [*options.set, *(f"{key}={json.dumps(value)}" for key, value in fields.items() if value is not None)]

@@ -45,7 +45,11 @@ REQUESTS = {
 
 
 class NothingPossible(Exception):
-    """No edit of the planned kind fits this tree; the message says which."""
+    """No edit of the planned kind fits this tree; the message says which. `choices` led there."""
+
+    def __init__(self, message: str, choices: tuple[tuple[Question, Choice], ...] = ()) -> None:
+        super().__init__(message)
+        self.choices = choices
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,10 @@ def resolve(
     rng: np.random.Generator,
     goal: str = "higher validation accuracy",
     source_of: Callable[[Block], str] = lambda block: "",
+    offered: Collection[str] | None = None,
 ) -> Proposal:
     """One edit of the planned kind. `tree` is the parent, `goal` a line on the data set and the caps, `source_of` gives
-    the source of a block for choosers that read it.
+    the source of a block for choosers that read it, only the blocks `offered` may come in (None: all).
 
     trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
@@ -114,8 +119,8 @@ def resolve(
     """
     kind, direction = aim(plan, history, library, shape)
     made = composites((record.edit for record in history if record.edit is not None), library)
-    context = _context(plan, history, kind, direction, goal)
-    options = Options(tree, library, shape, made)
+    context = describe_situation(plan, history, goal, direction)
+    options = Options(tree, library, shape, made, offered)
     dialogue = _Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
     if plan.preference is None:
         edit = _choose_edit(dialogue)
@@ -266,7 +271,7 @@ def _few(values: Sequence[T], rng: np.random.Generator) -> list[T]:
 # In words
 
 
-def _context(plan: Plan, history: Sequence[Record], kind: str, direction: Direction | None, goal: str) -> str:
+def describe_situation(plan: Plan, history: Sequence[Record], goal: str, direction: Direction | None = None) -> str:
     """What all questions of one proposal begin with; what changes least comes first, for models that cache prefixes."""
     parent = candidate(history, plan.parent)
     score = "no accuracy yet" if parent.score is None else f"accuracy {parent.score:.3f}"

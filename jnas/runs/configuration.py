@@ -45,6 +45,7 @@ class PlannerSettings:
 @dataclass(frozen=True)
 class LanguageModelSettings:
     name: str = "auto"
+    proposer: str = "edits"  # what the model settles: edits among listed options, or "code": it writes blocks
     calls: int | None = None  # caps of the run; at one of them the search ends as if its budget were spent
     tokens: int | None = None
     dollars: float | None = None

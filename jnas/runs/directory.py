@@ -52,6 +52,11 @@ class RunDirectory:
         return self.root / "metrics.jsonl"
 
     @property
+    def written(self) -> Path:
+        """Blocks that a language model wrote, as it wrote them."""
+        return self.root / "written"
+
+    @property
     def best_tree(self) -> Path:
         return self.root / "best.json"
 

@@ -6,7 +6,7 @@ not asked for is not checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -80,7 +80,10 @@ def depth(path: Path) -> int:
 
 
 class Options:
-    """What can be edited in `tree` at input `shape`, with blocks of `library` and `composites` (templates by name)."""
+    """What can be edited in `tree` at input `shape`, with blocks of `library` and `composites` (templates by name).
+
+    `offered`: only these blocks and composites may come in; None: all.
+    """
 
     def __init__(
         self,
@@ -88,8 +91,10 @@ class Options:
         library: Mapping[str, Block],
         shape: Shape,
         composites: Mapping[str, Node] = MappingProxyType({}),
+        offered: Collection[str] | None = None,
     ):
         self.tree, self.library, self.shape, self.composites = tree, library, shape, composites
+        self.offered = offered
         self.inference = Inference(library)
         self.shapes = self.inference.infer(tree, shape)
 
@@ -163,8 +168,10 @@ class Options:
 
     def _blocks(self, kind: str) -> Iterator[Block]:
         if kind in ("swap", "insert", "compose"):
-            yield from (self.library[name] for name in sorted(self.library) if self.library[name].placeable)
-            yield from (as_block(name, template) for name, template in self.composites.items())
+            names = sorted(name for name in self.library if self.library[name].placeable)
+            yield from (self.library[name] for name in names if self.offered is None or name in self.offered)
+            made = self.composites.items()
+            yield from (as_block(name, node) for name, node in made if self.offered is None or name in self.offered)
 
     # Arguments
 

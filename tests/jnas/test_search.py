@@ -229,6 +229,47 @@ def test_a_search_with_gemini_is_replayed_without_it_and_keeps_its_key(
     assert planted not in asked.stdout + asked.stderr
 
 
+REFUSED = "import os\nimport torch\nos.system('touch executed')\nclass Block(torch.nn.Module):\n    pass\n"
+WRITTEN = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+
+    def forward(self, x):
+        return torch.relu(self.conv(x))
+"""
+
+
+def test_blocks_that_a_model_writes_are_mined_like_any_other(tiny: Path, tmp_path: Path, gemini_server) -> None:
+    texts = [REFUSED, f"```python\n{WRITTEN}```"]
+
+    def write(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        assert "responseJsonSchema" not in body["generationConfig"]
+        text = texts.pop(0) if len(texts) > 1 else texts[0]
+        return 200, {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}]}
+
+    gemini_server.replies = [write]
+    service = {"GOOGLE_GEMINI_BASE_URL": gemini_server.url, "GEMINI_API_KEY": "AIza-x", "JNAS_CACHE": str(tmp_path)}
+    options = ("--llm", "gemini:gemini-test", "--proposer", "code", "--budget", "2")
+    done = search(tiny, tmp_path / "run", *options, **service)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("executed")) and not Path("executed").exists()
+    trees = [json.dumps(row[4]) for row in archive(tmp_path / "run")["candidates"]]
+    assert sum("code_" in tree for tree in trees) == 2
+    repair = gemini_server.requests[1]["body"]["contents"][0]["parts"][0]["text"]
+    assert "Your last code was refused" in repair and "os.system" in repair
+    asked = len(gemini_server.requests)
+    assert search(tiny, tmp_path / "run", *options, **service).returncode == 0  # reads the written blocks again
+    assert len(gemini_server.requests) == asked
+
+    refused = search(tiny, tmp_path / "other", "--proposer", "code")
+    assert refused.returncode == 2 and "a language model has to write the code" in refused.stderr
+
+
 def test_a_cap_on_questions_ends_a_search_that_goes_on_when_it_is_raised(
     tiny: Path, tmp_path: Path, gemini_server
 ) -> None:
