@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from jnas.evaluation.evaluator import Evaluator, LongTraining, Progress
-from jnas.evaluation.gate import judge, judge_start
+from jnas.evaluation.gate import judge, judge_start, narrowed
 from jnas.evaluation.outcomes import Result, Verdict
 from jnas.evaluation.pool import Pool
 from jnas.library.mining import mine
@@ -52,7 +52,7 @@ from jnas.runs.phases import Phases
 from jnas.runs.randomness import generator
 from jnas.training.data import open_dataset
 from jnas.training.recipes import RECIPES
-from jnas.trees.edits import describe, edit_to_json
+from jnas.trees.edits import apply, describe, edit_to_json
 from jnas.trees.node import Node, canonical, from_json, to_json, tree_hash
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
@@ -135,7 +135,7 @@ def _prepared(configuration: Configuration, directory: RunDirectory, quiet: bool
             phases.enter("mining")
             library, folders = _mined(configuration, phases, view)
             claim_library(directory, database, library, folders)
-            evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes)
+            evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes, library)
             view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
             job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
             for path in sorted(directory.written.glob("*.py")):
@@ -238,6 +238,8 @@ class Search:
                     f"{self.configuration.planner.name} planner, {self.chooser.name}: {self.chooser.spent}"
                 )
             verdict = self._judge(parent, proposal, known)
+            if verdict.reason == "caps" and self.configuration.caps.repair:
+                proposal, words, verdict = self._narrowed(proposal, words, verdict, known)
             self.view.verdict(
                 number, verdict.reason, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds
             )
@@ -385,6 +387,17 @@ class Search:
         return judge(
             parent, proposal.tree, proposal.edit, self.library, self.evaluator.inspect, self.configuration.caps, known
         )
+
+    def _narrowed(
+        self, proposal: Proposal, words: str, verdict: Verdict, known: Collection[str]
+    ) -> tuple[Proposal, str, Verdict]:
+        """The proposal within the caps, where a scale of all widths brings it there to a tree not yet known."""
+        caps, shape = self.configuration.caps, self.evaluator.shape
+        found = narrowed(proposal.tree, self.library, shape, self.evaluator.inspect, caps)
+        tree = None if found is None else apply(proposal.tree, found[0])
+        if found is None or tree is None or tree_hash(tree, self.library) in known:
+            return proposal, words, verdict
+        return replace(proposal, tree=tree), f"{words}; {describe(found[0], proposal.tree)}", found[1]
 
     def _number(self, round_: int, slot: int) -> int:
         return (round_ - 1) * self.configuration.search.round_size + slot + 1

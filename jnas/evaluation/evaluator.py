@@ -7,10 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jnas.evaluation.inspection import inspection
 from jnas.evaluation.outcomes import Result
 from jnas.evaluation.pool import Job, Pool, Reply
+from jnas.library.store import Library
+from jnas.models.build import BuildError
+from jnas.models.costs import Unmeasured
 from jnas.runs.configuration import Configuration, EvaluationSettings, FinalSettings
 from jnas.runs.randomness import folded_seed
+from jnas.training.recipes import RECIPES
 from jnas.trees.node import Node, to_json
 
 Progress = Callable[[int, Mapping[str, Any]], None]
@@ -36,10 +41,18 @@ class Evaluator:
     libraries: Sequence[Path]
     shape: tuple[int, int, int]
     classes: int
+    library: Library
 
     def inspect(self, tree: Node) -> Reply:
-        """Abstract execution; the value has "parameters", "multiply_adds" and "shapes"."""
+        """Abstract execution; the value is that of `inspection`. A worker is asked where mined code has to run."""
         settings = self.configuration.evaluation
+        batch = RECIPES[settings.recipe].batch_size
+        try:
+            return Reply("ok", inspection(tree, self.library, self.shape, self.classes, batch, execute=False))
+        except BuildError as error:
+            return Reply(error.reason, message=str(error))
+        except Unmeasured:
+            pass
         extra = {"shape": self.shape, "classes": self.classes}
         (reply,) = self.pool.run([self._job("inspect", to_json(tree), settings, extra)])
         return reply

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jnas.evaluation.inspection import inspection
 from jnas.evaluation.outcomes import Result
 from jnas.library.store import Library, default_cache, open_library
 from jnas.models.build import build
-from jnas.models.costs import inspect as inspect_costs
 from jnas.training.data import open_dataset
+from jnas.training.first_step import first_step
 from jnas.training.loop import enable_compilation_cache, fit
 from jnas.training.recipes import RECIPES, Recipe
 from jnas.training.weights import save
@@ -23,13 +24,20 @@ Progress = Callable[..., None]
 
 
 def inspect(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Parameters, multiply-adds and shapes of a tree, by abstract execution of every block. Raises BuildError."""
+    """What `inspection` says, by abstract execution of every block. Raises BuildError."""
     library, tree = _tree(arguments)
-    found = inspect_costs(
-        tree, library, tuple(arguments["shape"]), arguments["classes"], _recipe(arguments["recipe"]).batch_size
-    )
-    shapes = {path: (cost.in_shape, cost.out_shape) for path, cost in found.nodes.items()}
-    return {"parameters": found.parameters, "multiply_adds": found.multiply_adds, "shapes": shapes}
+    shape, batch = tuple(arguments["shape"]), _recipe(arguments["recipe"]).batch_size
+    return inspection(tree, library, shape, arguments["classes"], batch, execute=True)
+
+
+def step(arguments: Mapping[str, Any], progress: Progress) -> dict[str, bool]:
+    """Whether loss and gradients of a tree's first training step, on a "batch" of noise, are numbers."""
+    enable_compilation_cache(default_cache() / "compiled")
+    library, tree = _tree(arguments)
+    shape, classes = tuple(arguments["shape"]), arguments["classes"]
+    model = build(tree, library, shape, classes)
+    loss, gradients = first_step(model, shape, classes, arguments["batch"], seed=0)
+    return {"loss": loss, "gradients": gradients}
 
 
 def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -63,7 +71,7 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     return result.to_plain()
 
 
-OPERATIONS = {"inspect": inspect, "train": train}
+OPERATIONS = {"inspect": inspect, "step": step, "train": train}
 
 
 def _tree(arguments: Mapping[str, Any]) -> tuple[Library, Node]:

@@ -151,6 +151,12 @@ def _choose_preferred(dialogue: _Dialogue, preference: Preference, known: Collec
     return dialogue.pick("Which edit?", "edit", shortlist, lambda edit: describe(edit, dialogue.tree))
 
 
+def random_edit(options: Options, kind: str, rng: np.random.Generator) -> Edit:
+    """An edit as the minimal way draws it, every choice uniform. Raises NothingPossible."""
+    nobody = UniformChooser()
+    return _choose_edit(_Dialogue(options, kind, None, True, nobody, rng, "", lambda block: ""))
+
+
 def _choose_edit(dialogue: _Dialogue) -> Edit:
     """Place, block or setting, and arguments, one after another."""
     path = _choose_place(dialogue)

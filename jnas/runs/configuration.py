@@ -57,6 +57,8 @@ class LanguageModelSettings:
 class Caps:
     parameters: int = 1_500_000
     multiply_adds: int = 200_000_000
+    memory: float | None = None  # GiB of a training step, estimated from above
+    repair: bool = False  # make a proposal over the caps narrower until it keeps them
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "llm.thinking": (0, 65_536),
     "caps.parameters": (1, float("inf")),
     "caps.multiply_adds": (1, float("inf")),
+    "caps.memory": (0, float("inf")),
     "evaluation.epochs": (1, float("inf")),
     "evaluation.time_limit": (1, float("inf")),
     "evaluation.memory_limit": (1, float("inf")),

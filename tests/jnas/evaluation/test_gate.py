@@ -18,12 +18,13 @@ LIBRARY = open_library()
 SHAPE = (3, 32, 32)
 PARENT = canonical(START_TREES["resnet8"](), LIBRARY)
 WIDER = Edit("set", ("stem",), "out_channels", 24)
-CAPS = Caps(parameters=1000, multiply_adds=1000)
+CAPS = Caps(parameters=1000, multiply_adds=1000, memory=2.5)
 
 
-def inspected(parameters: int = 10, multiply_adds: int = 10) -> Reply:
+def inspected(parameters: int = 10, multiply_adds: int = 10, memory: int = 2**30) -> Reply:
     shapes = {"stem": [[3, 32, 32], [16, 32, 32]]}
-    return Reply("ok", {"parameters": parameters, "multiply_adds": multiply_adds, "shapes": shapes})
+    counts = {"parameters": parameters, "multiply_adds": multiply_adds, "memory": memory}
+    return Reply("ok", {**counts, "shapes": shapes})
 
 
 def verdict(edit: Edit, child: Node, reply: Reply, known: frozenset[str] = frozenset()):
@@ -47,6 +48,7 @@ def test_a_child_that_runs_within_the_caps_and_changed_as_planned_passes() -> No
         (WIDER, apply(PARENT, WIDER), Reply("time", message="over the time limit"), (), "time"),
         (WIDER, apply(PARENT, WIDER), inspected(parameters=1001), (), "caps"),
         (WIDER, apply(PARENT, WIDER), inspected(multiply_adds=1001), (), "caps"),
+        (WIDER, apply(PARENT, WIDER), inspected(memory=3 * 2**30), (), "caps"),
     ],
 )
 def test_each_factor_stops_a_child_with_its_reason(edit: Edit, child: Node, reply: Reply, known, reason: str) -> None:
