@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def write_block(text: str, folder: Path) -> Written:
 def read_written(path: Path) -> Written:
     """The block of a file that `write_block` left."""
     try:
-        report = mine([str(path)])
+        report = mine([str(path)], verify=importlib.util.find_spec("torch") is not None)
     except UserError as error:
         return Written(None, str(error))
     (library,) = report.folders
