@@ -28,9 +28,10 @@ from jnas.library.source import class_source
 from jnas.library.store import Library, open_library
 from jnas.library.written import Written, read_written, write_block
 from jnas.models.source import export_flax
+from jnas.planning.features import tree_features
 from jnas.planning.history import History, candidate
 from jnas.planning.plan import Plan, Settings
-from jnas.planning.planners import PLANNERS, Planner, planner
+from jnas.planning.planners import PLANNERS, Planner, check_objectives, planner
 from jnas.reports import html
 from jnas.reports.live import LiveView
 from jnas.reports.preview import preview, print_preview
@@ -226,9 +227,10 @@ class Search:
         if any(row.number == number for row in candidates):
             return
         known = {row.tree_hash for row in candidates}
+        pending = archive.pending(self.database, self.library, round_, before_slot=slot)
         attempts: list[Attempt] = []
         choices: list[Choice] = []
-        for attempt, plan, proposal in self._proposals(round_, slot, history, attempts, choices):
+        for attempt, plan, proposal in self._proposals(round_, slot, history, pending, known, attempts, choices):
             parent = candidate(history, plan.parent).tree
             words = describe(proposal.edit, parent)
             self.view.proposal(number, plan.parent, words)
@@ -254,7 +256,7 @@ class Search:
                     parent=plan.parent,
                     edit=edit_to_json(proposal.edit),
                     description=words,
-                    plan=plan.to_plain(),
+                    plan=plan.expecting(tree_features(proposal.tree, self.library)).to_plain(),
                 )
                 self.database.add_proposal(row, attempts, choices)
                 return
@@ -265,23 +267,31 @@ class Search:
         )
 
     def _proposals(
-        self, round_: int, slot: int, history: History, attempts: list[Attempt], choices: list[Choice]
+        self,
+        round_: int,
+        slot: int,
+        history: History,
+        pending: History,
+        known: Collection[str],
+        attempts: list[Attempt],
+        choices: list[Choice],
     ) -> Iterator[tuple[int, Plan, Proposal]]:
         """(attempt, plan, proposal): ten by one plan, then by another without the edit kinds tried in vain.
 
         A plan for which nothing is possible goes to `attempts`, its questions to `choices`, and is given up at once.
         """
         planning = self.configuration.planner
-        settings = Settings(planning.top_k, planning.epsilon, planning.diversity)
+        settings = Settings(planning.top_k, planning.epsilon, planning.diversity, planning.objectives)
         seed, given_up = self.configuration.search.seed, frozenset[str]()
         for redraw in range(MOST_REDRAWS):
-            plan = self.planner(history, settings, generator(seed, round_, slot, "plan", redraw), given_up)
+            rng = generator(seed, round_, slot, "plan", redraw)
+            plan = self.planner(history, settings, rng, given_up, pending)
             parent = candidate(history, plan.parent).tree
             for attempt in range(redraw * TRIES_PER_KIND, (redraw + 1) * TRIES_PER_KIND):
                 self.phases.enter("proposing")
                 rng = generator(seed, round_, slot, "resolve", attempt)
                 try:
-                    proposal = self._resolve(plan, history, parent, rng)
+                    proposal = self._resolve(plan, history, parent, rng, known)
                 except NothingPossible as nothing:
                     choices += _choices(round_, slot, attempt, nothing.choices)
                     attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing)))
@@ -289,12 +299,14 @@ class Search:
                 yield attempt, plan, proposal
             given_up |= {plan.kind}
 
-    def _resolve(self, plan: Plan, history: History, parent: Node, rng: np.random.Generator) -> Proposal:
+    def _resolve(
+        self, plan: Plan, history: History, parent: Node, rng: np.random.Generator, known: Collection[str]
+    ) -> Proposal:
         situation = plan, history, parent, self.library, self.evaluator.shape
         if self.configuration.llm.proposer == "code":
             assert isinstance(self.chooser, ModelChooser)  # see open_chooser
             return resolve_written(*situation, self.chooser, rng, self._goal(), self._join)
-        return resolve(*situation, self.chooser, rng, self._goal(), class_source)
+        return resolve(*situation, self.chooser, rng, self._goal(), class_source, known)
 
     def _join(self, text: str) -> Joined:
         """Mine what a language model wrote; what can be placed is a block of the library from now on."""
@@ -454,7 +466,8 @@ def _stoppable() -> Iterator[None]:
 
 
 def check_names(configuration: Configuration) -> None:
-    """Raises UserError for a recipe or a start tree that does not exist, before anything is made."""
+    """Raises UserError for objectives, a recipe or a start tree that do not exist, before anything is made."""
+    check_objectives(configuration.planner.name, configuration.planner.objectives)
     for key, name in (
         ("evaluation.recipe", configuration.evaluation.recipe),
         ("final.recipe", configuration.final.recipe),

@@ -65,6 +65,7 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         tuple({name: value for name, value in vars(epoch).items() if name != "seconds"} for epoch in fitted.curve),
         fitted.seconds_compile,
         fitted.seconds_train,
+        latency=fitted.latency,
     )
     del model, fitted
     gc.collect()  # compiled programs and buffers of this candidate, before the next one needs the memory

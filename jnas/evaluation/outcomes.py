@@ -55,7 +55,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Result:
-    """A training. `accuracy` in [0, 1] on the split it was asked for; `curve` has one mapping of metrics per epoch."""
+    """A training. `accuracy` in [0, 1] on the split it was asked for; `curve` has one mapping of metrics per epoch.
+
+    `latency`: seconds per image of the compiled forward pass, as measured while scoring.
+    """
 
     status: str
     accuracy: float | None = None
@@ -64,6 +67,7 @@ class Result:
     seconds_compile: float = 0.0
     seconds_train: float = 0.0
     message: str = ""
+    latency: float | None = None
 
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)

@@ -107,10 +107,12 @@ def resolve(
     rng: np.random.Generator,
     goal: str = "higher validation accuracy",
     source_of: Callable[[Block], str] = lambda block: "",
+    known: Collection[str] = (),
     offered: Collection[str] | None = None,
 ) -> Proposal:
     """One edit of the planned kind. `tree` is the parent, `goal` a line on the data set and the caps, `source_of` gives
-    the source of a block for choosers that read it, only the blocks `offered` may come in (None: all).
+    the source of a block for choosers that read it, `known` are the hashes of trees that were proposed before,
+    only the blocks `offered` may come in (None: all).
 
     trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
@@ -125,7 +127,7 @@ def resolve(
     if plan.preference is None:
         edit = _choose_edit(dialogue)
     else:
-        edit = _choose_preferred(dialogue, plan.preference, {record.tree_hash for record in history})
+        edit = _choose_preferred(dialogue, plan.preference, known)
     return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
 
 

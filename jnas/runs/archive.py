@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from jnas.library.block import Block
@@ -15,13 +16,33 @@ from jnas.trees.node import from_json
 
 def history(database: RunDatabase, library: Mapping[str, Block], before_round: int) -> History:
     """The finished candidates of the rounds before `before_round`, in slot order."""
-    candidates = [row for row in database.candidates() if row.round < before_round and row.result is not None]
+    rows = database.candidates()
+    return _records(
+        [row for row in rows if row.round < before_round and row.result is not None], rows, database, library
+    )
+
+
+def pending(database: RunDatabase, library: Mapping[str, Block], round_: int, before_slot: int) -> History:
+    """What the slots of a round before `before_slot` have proposed, as if none of it had a result.
+
+    A round is planned from the results of earlier rounds alone: a run that is continued with a larger budget knows some
+    of this round, and must plan like one that had it from the start.
+    """
+    rows = database.candidates()
+    proposed = [replace(row, result=None) for row in rows if row.round == round_ and row.slot < before_slot]
+    return _records(proposed, rows, database, library)
+
+
+def _records(
+    candidates: Sequence[Candidate], every: Sequence[Candidate], database: RunDatabase, library: Mapping[str, Block]
+) -> History:
     infeasible: dict[tuple[int, int], list[Infeasible]] = {}
     for attempt in database.attempts():
         turned_down = Infeasible(attempt.kind, attempt.way, attempt.reason)
         infeasible.setdefault((attempt.round, attempt.slot), []).append(turned_down)
     scores = {row.number: score(row) for row in candidates}
-    trees = {row.number: from_json(row.tree, library) for row in candidates}
+    parents = {row.parent for row in candidates}
+    trees = {row.number: from_json(row.tree, library) for row in every if row.number in scores or row.number in parents}
     edits = {row.number: edit_from_json(row.edit, library) for row in candidates if row.edit is not None}
     return tuple(
         Record(
@@ -37,7 +58,8 @@ def history(database: RunDatabase, library: Mapping[str, Block], before_round: i
             edit=edits.get(row.number),
             kind=None if row.plan is None else row.plan["kind"],
             way=None if row.plan is None else row.plan["way"],
-            improvement=_difference(scores[row.number], None if row.parent is None else scores[row.parent]),
+            latency=None if row.result is None else row.result.latency,
+            improvement=_difference(scores[row.number], None if row.parent is None else scores.get(row.parent)),
             infeasible=tuple(infeasible.get((row.round, row.slot), ())),
             features=tree_features(trees[row.number], library),
             family=None

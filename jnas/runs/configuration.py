@@ -39,7 +39,8 @@ class PlannerSettings:
     name: str = "thompson"
     top_k: int = 5
     epsilon: float = 0.5  # of thompson
-    diversity: float = 1.0  # of hierarchical
+    diversity: float = 0.5  # of hierarchical
+    objectives: tuple[str, ...] = ("accuracy",)  # and parameters, multiply_adds, latency: of hierarchical, nsga2
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,14 @@ CREATE TABLE transcript (
     key TEXT PRIMARY KEY, identity TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL, created REAL NOT NULL
 ) STRICT;
 """
+LATENCY = """
+ALTER TABLE results ADD COLUMN latency REAL;
+ALTER TABLE finals ADD COLUMN latency REAL;
+"""
 # MIGRATIONS[v] makes version v + 1 of version v: an earlier run is brought up to date when it is continued.
-MIGRATIONS = (SCHEMA, TRANSCRIPT)
+MIGRATIONS = (SCHEMA, TRANSCRIPT, LATENCY)
 SCHEMA_VERSION = len(MIGRATIONS)
-RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train"
+RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train, {latency}"
 
 
 @dataclass(frozen=True)
@@ -249,7 +253,7 @@ class RunDatabase:
         """In slot order, finished or not."""
         rows = self._connection.execute(
             "SELECT number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, "
-            f"verdict, {RESULT_COLUMNS} FROM candidates c LEFT JOIN results r USING (number) ORDER BY number"
+            f"verdict, {self._read_columns()} FROM candidates c LEFT JOIN results r USING (number) ORDER BY number"
         )
         return tuple(_candidate(row) for row in rows)
 
@@ -266,7 +270,7 @@ class RunDatabase:
 
     def finals(self) -> tuple[Final, ...]:
         rows = self._connection.execute(
-            f"SELECT number, seed, split, {RESULT_COLUMNS} FROM finals ORDER BY number, seed, split DESC"
+            f"SELECT number, seed, split, {self._read_columns()} FROM finals ORDER BY number, seed, split DESC"
         )
         return tuple(Final(number, seed, split, _result(result)) for number, seed, split, *result in rows)
 
@@ -274,6 +278,11 @@ class RunDatabase:
         """Seconds in each phase, over all starts of the run, in the order in which they first ended."""
         rows = self._connection.execute("SELECT name, sum(seconds) FROM phases GROUP BY name ORDER BY min(rowid)")
         return dict(rows.fetchall())
+
+    def _read_columns(self) -> str:
+        """A database that is only read may be of a version that knew no latency."""
+        known = _version(self._connection) > MIGRATIONS.index(LATENCY)
+        return RESULT_COLUMNS.format(latency="latency" if known else "NULL")
 
     def _insert(self, table: str, **columns: Any) -> None:
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -305,8 +314,8 @@ def _candidate(columns: Sequence[Any]) -> Candidate:
 
 
 def _result(columns: Sequence[Any]) -> Result:
-    status, accuracy, loss, curve, message, seconds_compile, seconds_train = columns
-    return Result(status, accuracy, loss, tuple(json.loads(curve)), seconds_compile, seconds_train, message)
+    status, accuracy, loss, curve, message, seconds_compile, seconds_train, latency = columns
+    return Result(status, accuracy, loss, tuple(json.loads(curve)), seconds_compile, seconds_train, message, latency)
 
 
 def _version(connection: sqlite3.Connection) -> int:

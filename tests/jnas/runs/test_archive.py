@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from jnas.evaluation.outcomes import Result, Verdict
 from jnas.library.store import open_library
 from jnas.planning.history import Infeasible
-from jnas.runs.archive import finalists, history, winner
+from jnas.runs.archive import finalists, history, pending, winner
 from jnas.runs.database import Attempt, Candidate, Final, RunDatabase
 from jnas.trees.edits import Edit, edit_to_json
 from jnas.trees.node import to_json
@@ -34,6 +35,23 @@ def test_history_tells_the_planner_what_happened_in_earlier_rounds(tmp_path: Pat
     assert (better.improvement, better.kind, better.way, better.edit) == (0.25, "repeat", "minimal", EDIT)
     assert better.infeasible == (Infeasible("swap", "trust", "caps"),)
     assert (failed.score, failed.improvement, failed.parameters) == (None, None, 7)
+
+
+def test_of_a_round_begun_only_the_trees_are_known(tmp_path: Path) -> None:
+    """A budget that ended within a round leaves results that the rest of the round must not see."""
+    plan = {"kind": "set", "way": "minimal", "parent": 0}
+    with RunDatabase.open(tmp_path / "run.sqlite") as database:
+        for number, slot in ((0, 0), (1, 0), (2, 1), (3, 2)):
+            child = {"parent": 0, "edit": edit_to_json(EDIT), "plan": plan} if number else {}
+            candidate = replace(row(number, 0.5 + number / 10, **child), round=min(number, 1), slot=slot)
+            database.add_proposal(candidate)
+            database.add_result(number, candidate.result)
+        begun = pending(database, open_library(), 1, before_slot=2)
+    assert [(record.number, record.slot, record.score, record.improvement) for record in begun] == [
+        (1, 0, None, None),
+        (2, 1, None, None),
+    ]
+    assert all(record.features and record.edit == EDIT for record in begun)
 
 
 def test_finalists_are_the_best_by_validation_without_the_start_tree() -> None:
