@@ -242,8 +242,7 @@ def test_a_preference_ranks_whole_edits() -> None:
 def test_a_preference_never_proposes_a_known_tree() -> None:
     long = network(START.args["stem"], [sequence(*START.args["stages"][0].args["body"] * 2)])
     plan = Plan(0, "delete", "minimal", "", preference=Deep())
-    past = [record(0, long)]
-    proposal = resolve(plan, past, long, LIBRARY, SHAPE, UniformChooser(), np.random.default_rng(0))
-    past.append(replace(record(1, proposal.tree), tree_hash=tree_hash(proposal.tree, LIBRARY)))
+    arguments = (plan, [record(0, long)], long, LIBRARY, SHAPE, UniformChooser())
+    proposal = resolve(*arguments, np.random.default_rng(0))
     with pytest.raises(NothingPossible, match="new tree"):
-        resolve(plan, past, long, LIBRARY, SHAPE, UniformChooser(), np.random.default_rng(1))
+        resolve(*arguments, np.random.default_rng(1), known={tree_hash(proposal.tree, LIBRARY)})
