@@ -25,7 +25,7 @@ from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, VERIFICATION_FILE, 
 from translators import Source
 from translators.verification import require_torch, verify_rows
 
-SECONDS = 120.0  # for one block
+SECONDS = 300.0  # for one block
 _SETTLED = ("right", "wrong", "refused")  # a crash may be the machine's, and is tried again
 
 _WIDTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384)

@@ -34,6 +34,10 @@ PAIRS = {
         "return einops.rearrange(x, 'b c -> c b')",
     ),
     "unbound method": ("return torch.Tensor.view(x, 2, -1)", "return ops.view(x, 2, -1)"),
+    "assertion as a call": (
+        "torch._assert(x.shape[0] == 2, 'two')\nreturn x",
+        "require(x.shape[0] == 2, 'two')\nreturn x",
+    ),
     "scripting query": ("if torch.jit.is_scripting():\n    return x\nreturn -x", "return -x"),
     "else of a query": (
         "if torch.cuda.is_available():\n    y = 1\nelse:\n    y = 2\nreturn x * y",

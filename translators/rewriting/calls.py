@@ -30,6 +30,8 @@ class Calls(InPlace, State):
             self.replaced[node] = self._argument(node.args[1]) if len(node.args) > 1 else cst.Name("None")
         elif foreign in names.TRANSPARENT and node.args:
             self.replaced[node] = self._argument(node.args[0])
+        elif foreign in names.CHECKS and node.args:
+            self.replaced[node] = self._support("require", *map(self._argument, node.args[:2]))
         elif foreign == "torch.jit.annotate" and len(node.args) == 2:
             self.replaced[node] = self._argument(node.args[1])
         elif foreign in names.CALLS_THROUGH and node.args:

@@ -153,9 +153,12 @@ KEPT_DECORATORS = {
 # Statements that only talk to people.
 SILENT_MODULES = ("warnings.", "logging.")
 SILENT_CALLS = words(
-    """print torch._log_api_usage_once torch._assert torch._assert_async torch._check torch.manual_seed
-    torch.set_printoptions torch.cuda.empty_cache torch.cuda.synchronize"""
+    """print torch._log_api_usage_once torch._assert_async torch.manual_seed torch.set_printoptions
+    torch.cuda.empty_cache torch.cuda.synchronize"""
 )
+
+# Assertions spelled as calls; they hold for shapes, as those of Python do.
+CHECKS = {"torch._assert", "torch._check"}
 
 REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.autograd", "R03"),

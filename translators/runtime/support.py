@@ -21,6 +21,13 @@ def refuse(code: str, message: str) -> NoReturn:
     raise Refused(code, message)
 
 
+def require(condition: Any, message: Any = "") -> None:
+    """Raises AssertionError when `condition` is known not to hold; what depends on traced data is not checked."""
+    known = value(condition)
+    if not isinstance(known, jax.core.Tracer) and not known:
+        raise AssertionError(message() if callable(message) else message)
+
+
 class unsupported:
     """Stands for a foreign value in a constant or default: any use raises `Refused`."""
 
