@@ -58,13 +58,34 @@ class Traced:
     slots: Mapping[str, Slot] = field(default_factory=dict)
 
 
-# (block, its arguments with everything bound, (incoming, outgoing) layout, incoming shape); raises BindError.
-Evaluate = Callable[[str, Mapping[str, Any], tuple[str, str], Shape], Traced]
+# (block, its arguments with everything bound as JSON text, (incoming, outgoing) layout, incoming shape) -> what it is
+# there; raises BindError where it does not run.
+Evaluate = Callable[[str, str, tuple[str, str], Shape], Traced]
 
 
-def unknown(block: str, args: Mapping[str, Any], layouts: tuple[str, str], shape: Shape) -> Traced:
+def unknown(block: str, arguments: str, layouts: tuple[str, str], shape: Shape) -> Traced:
     """The `Evaluate` of a library that runs nothing."""
     raise BindError(f"{block} has no contract here, and this library runs nothing to see its shape")
+
+
+def traced_to_json(traced: Traced) -> dict[str, Any]:
+    """Lists of [before, after, layout, output layout, many] by place."""
+    slots = {p: [s.before, s.after, s.layout, s.output_layout, s.many] for p, s in traced.slots.items()}
+    return {"after": traced.after, "slots": slots}
+
+
+def traced_from_json(data: Mapping[str, Any]) -> Traced:
+    """The inverse of `traced_to_json`."""
+    slots = {
+        place: Slot(_shape(before), _shape(after), layout, output_layout, many)
+        for place, (before, after, layout, output_layout, many) in data["slots"].items()
+    }
+    return Traced(_shape(data["after"]), slots)
+
+
+def _shape(values: Any) -> Shape:
+    channels, height, width = values
+    return channels, height, width
 
 
 def bind_exact(args: Mapping[str, Any], shape: Shape, classes: int = CLASSES) -> dict[str, Any]:

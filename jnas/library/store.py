@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,9 @@ from typing import Any
 
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.declarations import OWN_BLOCKS
+from jnas.library.exact import Evaluate, unknown
+from jnas.library.layers import LAYERS
+from jnas.library.places import Places
 from translators.diagnostics import UserError
 
 LIBRARY_FILE = "library.json"
@@ -27,6 +30,7 @@ class Library(Mapping[str, Block]):
     """Blocks by name: our own and those of any number of mined sources."""
 
     blocks: Mapping[str, Block]
+    evaluate: Evaluate = field(default=unknown, compare=False, repr=False)  # of what has no contract
 
     def __getitem__(self, name: str) -> Block:
         return self.blocks[name]
@@ -59,10 +63,10 @@ def default_cache() -> Path:
 
 def open_library(paths: Sequence[Path] = ()) -> Library:
     """Our own blocks and those of the library folders `paths`. Raises UserError where a folder holds no library."""
-    blocks = dict(OWN_BLOCKS)
+    blocks = OWN_BLOCKS | LAYERS
     for path in paths:
         blocks |= {block.name: block for block in read_blocks(Path(path))}
-    return Library(MappingProxyType(blocks))
+    return Library(MappingProxyType(blocks), Places(paths, default_cache() / "places.sqlite"))
 
 
 def read_blocks(folder: Path) -> tuple[Block, ...]:
@@ -87,15 +91,33 @@ def _verified(block: Block, result: Mapping[str, Any]) -> Block:
     return replace(block, contract=contract, verification=MappingProxyType(dict(result)))
 
 
-def load_class(block: Block) -> type:
-    """The Flax class of a block. Imports emitted code: call it in worker processes only (our own blocks anywhere)."""
+def load_class(block: Block) -> Any:
+    """The Flax class of a block (of a model factory the function).
+
+    Imports emitted code: call it in worker processes only (our own blocks anywhere).
+    """
+    if block.name in LAYERS:
+        return runtime_class(block.name)
     if block.folder is None:
         from jnas.library import primitives
 
         return getattr(primitives, block.name.removeprefix(OWN_PREFIX))
-    from translators import load_class as load_emitted
+    from translators import load_object
 
-    return load_emitted(Path(block.folder), block.name)
+    return load_object(Path(block.folder), block.name)
+
+
+def load_reference(name: str, library: Library) -> Any:
+    """A class or function of the runtime ("nn.LayerNorm") or of a mined source, by qualified name. Raises UserError."""
+    if name.startswith("nn."):
+        return runtime_class(name)
+    from translators import load_object
+
+    package = name.split(".")[0] + "."
+    folders = {block.folder for block in library.values() if block.folder and block.name.startswith(package)}
+    if not folders:
+        raise UserError(f"{name}: no library has the source of {package[:-1]}; mine it")
+    return load_object(Path(sorted(folders)[0]), name)
 
 
 def construct(block: Block, arguments: Mapping[str, Any]) -> Any:

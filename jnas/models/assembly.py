@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jnas.library.binding import Shape, bind
+from jnas.library.binding import Shape, bind, contract_of
 from jnas.library.block import Block
-from jnas.trees.node import Node, Path, path_text
+from jnas.library.exact import CLASSES, bind_exact
+from jnas.trees.node import AT, Node, Path, path_text
 from jnas.trees.shapes import Inference, ShapeError
 
 CLASSIFIER: Path = ("classifier",)  # the head's path; no tree mentions it
@@ -27,20 +28,28 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Placed:
-    """One block at its place: constructor arguments, and the size (H, W) of its output."""
+    """One block at its place: constructor arguments (values of a tree), the size (H, W) of its output, and what stands
+    inside it instead of what its constructor makes. `layouts` is (incoming, outgoing) where the block does not work on
+    (N, C, H, W), which every edge is."""
 
     path: Path
     block: Block
     arguments: Mapping[str, Any]
     size: tuple[int, int]
+    layouts: tuple[str, str] | None = None
+    inside: tuple[Inside, ...] = ()
 
-    @property
-    def layouts(self) -> tuple[str, str] | None:
-        """(incoming, outgoing) layout where the block does not work on (N, C, H, W), which every edge is."""
-        contract = self.block.contract
-        if contract is None or contract.layout == contract.output_layout == "NCHW":
-            return None
-        return contract.layout, contract.output_layout
+
+@dataclass(frozen=True)
+class Inside:
+    """Parts at the attribute path `place` of a block: one, or the members of a list.
+
+    For each the layouts (incoming, outgoing) in which the block hands arrays over, and the size (H, W) that comes in.
+    """
+
+    place: str
+    many: bool
+    parts: tuple[tuple[Part, tuple[str, str], tuple[int, int]], ...]
 
 
 @dataclass(frozen=True)
@@ -56,33 +65,66 @@ Part: TypeAlias = Placed | Joined
 
 @dataclass(frozen=True)
 class Assembly:
-    """A whole network; `width` is that of the last feature map, which the classifier receives."""
+    """A whole network; `width` is that of the last feature map, which the classifier receives where no head is."""
 
     stem: Part
     stages: Part
+    head: Part | None
     width: int
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(part for part in (self.stem, self.stages, self.head) if part is not None)
 
-def assemble(tree: Node, library: Mapping[str, Block], shape: Shape) -> Assembly:
+
+def assemble(tree: Node, library: Mapping[str, Block], shape: Shape, classes: int = CLASSES) -> Assembly:
     """The network of `tree` for inputs (N, *shape). Raises BuildError."""
     inference = Inference(library)
     try:
         width = inference.out(tree, shape)[0]
     except ShapeError as error:
         raise BuildError(error.path, "shape", error.reason) from error
-    stages = ((stage, ("stages", i)) for i, stage in enumerate(tree.args["stages"]))
-    stem = tree.args["stem"]
+    stem, stages, head = tree.args.get("stem"), tree.args["stages"], tree.args.get("head")
+    before = shape if stem is None else inference.out(stem, shape)
+    after = inference.out(tree, shape)
     return Assembly(
-        _part(stem, library, inference, shape, ("stem",)),
-        _chain(stages, library, inference, inference.out(stem, shape)),
+        _chain(iter([] if stem is None else [(stem, ("stem",))]), library, inference, shape),
+        _chain(((stage, ("stages", i)) for i, stage in enumerate(stages)), library, inference, before),
+        None if head is None else _part(head, library, inference, after, ("head",), classes),
         width,
     )
 
 
-def place(node: Node, library: Mapping[str, Block], inference: Inference, shape: Shape, path: Path) -> Placed:
+def place(
+    node: Node,
+    library: Mapping[str, Block],
+    inference: Inference,
+    shape: Shape,
+    path: Path,
+    classes: int = CLASSES,
+) -> Placed:
     """One block that is known to fit at incoming `shape`."""
     block = library[node.block]
-    return Placed(path, block, bind(block, node.args, shape), inference.out(node, shape)[1:])
+    if node.exact is not None:
+        layouts, arguments = node.exact, bind_exact(node.args, shape, classes)
+    else:
+        contract = contract_of(block)
+        layouts, arguments = (contract.layout, contract.output_layout), bind(block, node.args, shape)
+    slots = inference.slots(node, shape) if node.at else {}
+    inside = []
+    for name, value in node.at.items():
+        many, slot = isinstance(value, tuple), slots[name]
+        items = [((*path, AT, name, i), v) for i, v in enumerate(value)] if many else [((*path, AT, name), value)]
+        before, parts = slot.before, []
+        for number, (at, item) in enumerate(items, 1):
+            part = _part(item, library, inference, before, at, classes)
+            after = slot.output_layout if number == len(items) else slot.layout
+            parts.append((part, (slot.layout, after), before[1:]))
+            before = inference.out(item, before)
+        inside.append(Inside(name, many, tuple(parts)))
+    plain = layouts == ("NCHW", "NCHW")
+    size = inference.out(node, shape)[1:]
+    return Placed(path, block, arguments, size, None if plain else layouts, tuple(inside))
 
 
 def path_seed(path: Path) -> int:
@@ -90,9 +132,16 @@ def path_seed(path: Path) -> int:
     return zlib.crc32(path_text(path).encode())
 
 
-def _part(node: Node, library: Mapping[str, Block], inference: Inference, shape: Shape, path: Path) -> Part:
+def _part(
+    node: Node,
+    library: Mapping[str, Block],
+    inference: Inference,
+    shape: Shape,
+    path: Path,
+    classes: int = CLASSES,
+) -> Part:
     if not node.is_container:
-        return place(node, library, inference, shape, path)
+        return place(node, library, inference, shape, path, classes)
     body, inside = node.args["body"], (*path, "body")
     if node.block == "repeat":
         return _chain(((body, (*inside, i)) for i in range(node.args["times"])), library, inference, shape)

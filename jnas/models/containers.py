@@ -9,16 +9,20 @@ from translators.runtime import nn
 
 
 class Network(nn.Module):
-    """(N, C, H, W) images -> (N, classes) logits: stem, stages, global average pooling, linear classifier."""
+    """(N, C, H, W) images -> (N, classes) logits: stem, stages, and a head or else average pooling and a classifier."""
 
-    def __init__(self, stem: nn.Module, stages: nn.Module, classifier: nn.Module):
+    def __init__(
+        self, stem: nn.Module, stages: nn.Module, classifier: nn.Module | None = None, head: nn.Module | None = None
+    ):
         super().__init__()
         self.stem = stem
         self.stages = stages
         self.classifier = classifier
+        self.head = head
 
     def forward(self, x: jax.Array) -> jax.Array:
-        return self.classifier(jnp.mean(self.stages(self.stem(x)), axis=(2, 3)))
+        x = self.stages(self.stem(x))
+        return self.classifier(jnp.mean(x, axis=(2, 3))) if self.head is None else self.head(x)
 
 
 class Residual(nn.Module):
@@ -60,13 +64,46 @@ class Layout(nn.Module):
         self.size = size
 
     def forward(self, x: jax.Array) -> jax.Array:
-        if self.layout == "NLC":
-            x = jnp.swapaxes(x.reshape(*x.shape[:2], -1), 1, 2)
-        elif self.layout == "NHWC":
-            x = jnp.transpose(x, (0, 2, 3, 1))
-        x = self.block(x)
-        if self.output_layout == "NLC":
-            x = jnp.swapaxes(x, 1, 2).reshape(x.shape[0], x.shape[2], *self.size)
-        elif self.output_layout == "NHWC":
-            x = jnp.transpose(x, (0, 3, 1, 2))
-        return x
+        return to_channels_first(self.block(from_channels_first(x, self.layout)), self.output_layout, self.size)
+
+
+class Inside(nn.Module):
+    """A part with (N, C, H, W) edges inside a block that hands it another layout; `size` is (H, W) of what comes in.
+
+    What the block hands over besides the array says nothing in such a place (see tracing.py).
+    """
+
+    def __init__(self, part: nn.Module, layout: str, output_layout: str, size: tuple[int, int]):
+        super().__init__()
+        self.part = part
+        self.layout = layout
+        self.output_layout = output_layout
+        self.size = size
+
+    def forward(self, x: jax.Array, *nothing: object, **unset: object) -> jax.Array:
+        return from_channels_first(self.part(to_channels_first(x, self.layout, self.size)), self.output_layout)
+
+
+def from_channels_first(x: jax.Array, layout: str) -> jax.Array:
+    """(N, C, H, W) in another layout; tokens are rows of the map."""
+    if layout == "NLC":
+        return jnp.swapaxes(x.reshape(*x.shape[:2], -1), 1, 2)
+    return jnp.transpose(x, (0, 2, 3, 1)) if layout == "NHWC" else x
+
+
+def to_channels_first(x: jax.Array, layout: str, size: tuple[int, int]) -> jax.Array:
+    """The inverse, for maps of `size`."""
+    if layout == "NLC":
+        return jnp.swapaxes(x, 1, 2).reshape(x.shape[0], x.shape[2], *size)
+    return jnp.transpose(x, (0, 3, 1, 2)) if layout == "NHWC" else x
+
+
+def fitted(block: nn.Module, **inside: nn.Module | list[nn.Module]) -> nn.Module:
+    """`block` with other parts at attribute paths; a list takes the place of a list."""
+    for place, new in inside.items():
+        path, _, name = place.rpartition(".")
+        owner = block.get_submodule(path)
+        if isinstance(new, list):
+            new = nn.ModuleList(new) if isinstance(getattr(owner, name), nn.ModuleList) else nn.Sequential(*new)
+        setattr(owner, name, new)
+    return block

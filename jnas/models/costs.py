@@ -191,7 +191,7 @@ def _sum(before: Shape, after: Shape, parts: list[NodeCost], node: Node | None =
 def measure(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
     """Build and trace one block at (batch, *shape), forward and backward. Raises BuildError."""
     placed = place(node, library, Inference(library), shape, ())
-    module = build_block(placed, abstract=True)
+    module = build_block(placed, library, abstract=True)
     trained = sum(math.prod(parameter.shape) for parameter in module.parameters())
     graph, parameters, *rest = nnx.split(module, nnx.Param, ...)
     images = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)

@@ -11,6 +11,8 @@ from typing import Any
 import jnas
 from jnas.library.binding import Shape
 from jnas.library.block import Block
+from jnas.library.exact import Reference
+from jnas.library.layers import LAYERS
 from jnas.library.store import OWN_PREFIX, Library
 from jnas.models.assembly import CLASSIFIER, Assembly, Joined, Part, Placed, assemble
 from jnas.trees.node import Node, path_text, tree_hash
@@ -18,9 +20,11 @@ from translators.linking import Linked, link
 
 OWN_MODULES = ("jnas/library/primitives.py", "jnas/models/containers.py")
 PRIMITIVES, CONTAINERS = "jnas.library.primitives", "jnas.models.containers"
-USED_BY_BUILD = ("at", "build", "constructing", "kind", "place", "seed", "zlib")
+USED_BY_BUILD = ("at", "build", "constructing", "functools", "kind", "parts", "place", "seed", "zlib", "Callable")
+UNNAMED = {"nn.Sequential": "args"}  # layers whose constructor takes any number of arguments
 BUILD_IMPORTS = (
     "import zlib",
+    "from collections.abc import Callable",
     "from translators.runtime import nn",
     "from translators.runtime.construction import constructing",
 )
@@ -41,9 +45,9 @@ Written by jnas {version} from tree {hash}. Needs jax, flax, numpy and translato
 BUILD = '''def build(seed: int = 0) -> {network}:
     """The network with parameters drawn from `seed`, as in the search."""
 
-    def at(place: str, kind: type, **arguments: object) -> nn.Module:
+    def at(place: str, kind: Callable[..., nn.Module], *parts: object, **arguments: object) -> nn.Module:
         with constructing((seed, zlib.crc32(place.encode()))):
-            return kind(**arguments)
+            return kind(*parts, **arguments)
 
     return {expression}
 '''
@@ -54,13 +58,15 @@ def export_flax(tree: Node, library: Library, shape: Shape, classes: int) -> str
 
     Nothing of it is imported or executed here.
     """
-    assembly = assemble(tree, library, shape)
-    placed = [part for root in (assembly.stem, assembly.stages) for part in _placed(root)]
-    blocks = {part.block.name: part.block for part in placed}
-    classes_used = {name: _class_name(block) for name, block in blocks.items()}
+    assembly = assemble(tree, library, shape, classes)
+    placed = [part for root in assembly.parts for part in _placed(root)]
+    names = dict.fromkeys(name for part in placed for name in _named(part))
+    blocks = {name: library[name] for name in names if name in library and name not in LAYERS}
+    classes_used = {name: _class_name(name, library) for name in names if name not in LAYERS}
     containers = [f"{CONTAINERS}.{name}" for name in _containers(assembly)]
     linked = link(_modules(blocks.values()), [*containers, *classes_used.values()], reserved=USED_BY_BUILD)
-    called = {name: linked.names[qualified] for name, qualified in classes_used.items()}
+    called = {name: name for name in names if name in LAYERS}
+    called |= {name: linked.names[qualified] for name, qualified in classes_used.items()}
     called |= {name.rpartition(".")[2]: linked.names[name] for name in containers}
     head = HEAD.format(
         count=len(placed),
@@ -71,11 +77,30 @@ def export_flax(tree: Node, library: Library, shape: Shape, classes: int) -> str
         origins="\n".join(_origins(blocks.values())),
     )
     build = BUILD.format(network=called["Network"], expression=_network(assembly, classes, called))
-    return f"{head}\n{_imports(linked)}\n\n\n{linked.definitions}\n\n\n{build}"
+    more = ["import functools"] if "functools." in build else []
+    return f"{head}\n{_imports(linked, more)}\n\n\n{linked.definitions}\n\n\n{build}"
 
 
-def _class_name(block: Block) -> str:
-    return block.name if block.mined else f"{PRIMITIVES}.{block.name.removeprefix(OWN_PREFIX)}"
+def _named(part: Placed) -> Iterator[str]:
+    """Blocks, classes and functions that the construction of one part names."""
+    yield part.block.name
+    for value in part.arguments.values():
+        yield from _names_in(value)
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _names_in(item)
+    elif isinstance(value, (Node, Reference)):
+        yield value.block if isinstance(value, Node) else value.name
+        for item in value.args.values():
+            yield from _names_in(item)
+
+
+def _class_name(name: str, library: Mapping[str, Block]) -> str:
+    own = name in library and not library[name].mined
+    return f"{PRIMITIVES}.{name.removeprefix(OWN_PREFIX)}" if own else name
 
 
 def _modules(blocks: Any) -> dict[str, str]:
@@ -88,9 +113,9 @@ def _modules(blocks: Any) -> dict[str, str]:
     return modules
 
 
-def _imports(linked: Linked) -> str:
+def _imports(linked: Linked, more: Sequence[str]) -> str:
     groups: list[list[str]] = [[], [], []]
-    for line in sorted({*BUILD_IMPORTS, *linked.imports}, key=lambda line: (line.startswith("from"), line)):
+    for line in sorted({*BUILD_IMPORTS, *more, *linked.imports}, key=lambda line: (line.startswith("from"), line)):
         package = line.split()[1].split(".")[0]
         groups[2 if package == "translators" else 0 if package in sys.stdlib_module_names else 1].append(line)
     return "\n\n".join("\n".join(group) for group in (["from __future__ import annotations"], *groups) if group)
@@ -117,6 +142,9 @@ def _plain(text: str) -> str:
 def _placed(part: Part) -> Iterator[Placed]:
     if isinstance(part, Placed):
         yield part
+        for inside in part.inside:
+            for inner, _, _ in inside.parts:
+                yield from _placed(inner)
     else:
         for inner in part.parts:
             yield from _placed(inner)
@@ -128,23 +156,27 @@ def _containers(assembly: Assembly) -> list[str]:
     def visit(part: Part) -> None:
         if isinstance(part, Placed):
             found.update(["Layout"] if part.layouts else [])
+            found.update(["Inside", "fitted"] if part.inside else [])
+            for inside in part.inside:
+                for inner, _, _ in inside.parts:
+                    visit(inner)
         else:
             found.update({"sequence": [], "residual": ["Residual"]}.get(part.kind, ["Branches"]))
             for inner in part.parts:
                 visit(inner)
 
-    visit(assembly.stem)
-    visit(assembly.stages)
+    for part in assembly.parts:
+        visit(part)
     return sorted(found, key=lambda name: (name != "Network", name))
 
 
 def _network(assembly: Assembly, classes: int, called: Mapping[str, str]) -> str:
-    classifier = f"{_value(path_text(CLASSIFIER))}, nn.Linear, in_features={assembly.width}, out_features={classes}"
-    arguments = [
-        "stem=" + _expression(assembly.stem, called, 2),
-        "stages=" + _expression(assembly.stages, called, 2),
-        f"classifier=at({classifier})",
-    ]
+    classifier = f"{json.dumps(path_text(CLASSIFIER))}, nn.Linear, in_features={assembly.width}, out_features={classes}"
+    arguments = ["stem=" + _expression(assembly.stem, called, 2), "stages=" + _expression(assembly.stages, called, 2)]
+    if assembly.head is None:
+        arguments.append(f"classifier=at({classifier})")
+    else:
+        arguments.append("head=" + _expression(assembly.head, called, 2))
     return _call(called["Network"], arguments, 1)
 
 
@@ -155,27 +187,69 @@ def _expression(part: Part, called: Mapping[str, str], depth: int) -> str:
             return _call("nn.Sequential", arguments, depth)
         if part.kind == "residual":
             return _call(called["Residual"], arguments, depth)
-        return _call(called["Branches"], [*arguments, f"join={_value(part.kind)}"], depth)
-    order = [parameter.name for parameter in part.block.parameters]
-    arguments = [_value(path_text(part.path)), called[part.block.name]]
-    arguments += [f"{name}={_value(part.arguments[name])}" for name in sorted(part.arguments, key=order.index)]
+        return _call(called["Branches"], [*arguments, f"join={json.dumps(part.kind)}"], depth)
+    depth += part.layouts is not None
+    made = _fitted(part, called, depth) if part.inside else _made(part, called, depth)
     if part.layouts is None:
-        return _call("at", arguments, depth)
-    layout = [_call("at", arguments, depth + 1), *map(_value, part.layouts), _value(part.size)]
-    return _call(called["Layout"], layout, depth)
+        return made
+    return _call(called["Layout"], [made, *map(json.dumps, part.layouts), repr(part.size)], depth - 1)
+
+
+def _made(part: Placed, called: Mapping[str, str], depth: int) -> str:
+    order = [parameter.name for parameter in part.block.parameters]
+    names = sorted(part.arguments, key=lambda name: (order.index(name) if name in order else len(order), name))
+    arguments = [json.dumps(path_text(part.path)), called[part.block.name]]
+    values = {name: _value(part.arguments[name], called) for name in names}
+    if part.block.name in UNNAMED:  # what it holds has no argument's name
+        held = [_value(item, called) for item in part.arguments.get(UNNAMED[part.block.name], ())]
+        return _call("at", [*arguments, *held], depth)
+    return _call("at", [*arguments, *(f"{name}={value}" for name, value in values.items())], depth)
+
+
+def _fitted(part: Placed, called: Mapping[str, str], depth: int) -> str:
+    """The block with what stands inside it."""
+    pairs = []
+    for inside in part.inside:
+        items = [
+            _call(
+                called["Inside"],
+                [_expression(inner, called, depth + 3), *map(json.dumps, layouts), repr(size)],
+                depth + 2,
+            )
+            for inner, layouts, size in inside.parts
+        ]
+        value = _bracket("[", items, "]", depth + 2) if inside.many else items[0]
+        pairs.append(f"{json.dumps(inside.place)}: {value}")
+    places = "**" + _bracket("{", pairs, "}", depth + 1)
+    return _call(called["fitted"], [_made(part, called, depth + 1), places], depth)
 
 
 def _call(function: str, arguments: Sequence[str], depth: int) -> str:
     """A call on one line where it fits and nothing in it is broken, else one line per argument."""
-    line = f"{function}({', '.join(arguments)})"
-    if "\n" not in line and len(line) + 4 * depth + len("classifier=,") <= LINE:
+    return function + _bracket("(", arguments, ")", depth, len(function))
+
+
+def _bracket(opening: str, items: Sequence[str], closing: str, depth: int, before: int = 0) -> str:
+    line = f"{opening}{', '.join(items)}{closing}"
+    if "\n" not in line and before + len(line) + 4 * depth + len("classifier=,") <= LINE:
         return line
-    inner = "".join(f"{'    ' * (depth + 1)}{argument},\n" for argument in arguments)
-    return f"{function}(\n{inner}{'    ' * depth})"
+    inner = "".join(f"{'    ' * (depth + 1)}{item},\n" for item in items)
+    return f"{opening}\n{inner}{'    ' * depth}{closing}"
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, called: Mapping[str, str]) -> str:
     """Names of runtime classes ("nn.GELU") stand for the classes, as in the library."""
     if isinstance(value, str):
         return value if value.startswith("nn.") else json.dumps(value)
+    if isinstance(value, tuple):
+        items = [_value(item, called) for item in value]
+        return f"({', '.join(items)}{',' * (len(items) == 1)})"
+    if isinstance(value, (Node, Reference)):
+        name = value.block if isinstance(value, Node) else value.name
+        held = value.args.get(UNNAMED.get(name, ""), ())
+        arguments = [_value(item, called) for item in held]
+        arguments += [f"{k}={_value(v, called)}" for k, v in value.args.items() if k != UNNAMED.get(name)]
+        if isinstance(value, Node):
+            return f"{called[name]}({', '.join(arguments)})"
+        return f"functools.partial({', '.join([called[name], *arguments])})" if arguments else called[name]
     return repr(value)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -274,6 +275,11 @@ def _node(data: Any, library: Mapping[str, Block], path: Path) -> Node:
     return Node(name, values, _inside(data.get(AT, {}), library, path), None if exact is None else tuple(exact))
 
 
+def value_from_json(value: Any, library: Mapping[str, Block]) -> Any:
+    """An argument from its JSON form. Raises UserError."""
+    return _value(value, library, ())
+
+
 def _where(path: Path) -> str:
     return f"tree {path_text(path)}".rstrip()
 
@@ -384,6 +390,7 @@ def tree_hash(tree: Node, library: Mapping[str, Block]) -> str:
     return hashlib.sha256(_text(canonical(tree, library)).encode()).hexdigest()
 
 
+@lru_cache(maxsize=2**16)  # an edit changes few of the nodes that it leaves to fold
 def fold(node: Node) -> Node:
     """Splices nested sequences, unwraps containers that do nothing, orders what commutes; a stage is a sequence."""
     if not node.is_container:

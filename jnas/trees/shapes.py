@@ -5,12 +5,13 @@ Every edge carries (channels, height, width); tokens that form no grid are (chan
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from jnas.library.binding import BindError, Shape, bind, contract_of, output_shape
 from jnas.library.block import Block
 from jnas.library.exact import Evaluate, Slot, Traced, bind_exact, unknown
-from jnas.trees.node import AT, Node, Path, children, path_text
+from jnas.trees.node import AT, Node, Path, children, path_text, to_json
 
 SMALLEST = 2  # pixels; a feature map below it has no space left to reduce
 
@@ -126,13 +127,17 @@ class Inference:
 
     def _traced(self, node: Node, shape: Shape) -> Traced:
         """What the library sees of the block as its constructor makes it. Raises ShapeError."""
-        block = self.library[node.block]
         try:
             if node.exact is not None:
-                return self._evaluate(node.block, bind_exact(node.args, shape), node.exact, shape)
-            contract = contract_of(block)
-            arguments = bind(block, node.args, shape)
-            return self._evaluate(node.block, arguments, (contract.layout, contract.output_layout), shape)
+                layouts, arguments = node.exact, bind_exact(node.args, shape)
+            else:
+                contract = contract_of(self.library[node.block])
+                layouts, arguments = (
+                    (contract.layout, contract.output_layout),
+                    bind(self.library[node.block], node.args, shape),
+                )
+            text = json.dumps({name: to_json(value) for name, value in arguments.items()}, sort_keys=True)
+            return self._evaluate(node.block, text, layouts, shape)
         except BindError as error:
             raise ShapeError((), str(error)) from None
 

@@ -41,6 +41,21 @@ class RandomStream:
         return jax.random.fold_in(self._key, self._draws)
 
 
+class Observer:
+    """Hears of modules as they are made and called in its context; subclasses note what they need."""
+
+    def made(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """`module` is what its class made of the arguments."""
+
+    def enters(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """`module` is called; what is called before it leaves is called by it."""
+
+    def leaves(self, module: Any, result: Any) -> None:
+        """The call that was entered last returns."""
+
+
+observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
 _construction: ContextVar[Construction | None] = ContextVar("construction", default=None)
 _stream: ContextVar[RandomStream | None] = ContextVar("stream", default=None)
 

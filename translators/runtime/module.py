@@ -17,7 +17,7 @@ from flax.nnx.module import ModuleMeta
 
 from translators.diagnostics import Refused
 from translators.runtime.arrays import is_array
-from translators.runtime.construction import BUILDING, RUNNING, construction, entering, phase, placeholder
+from translators.runtime.construction import BUILDING, RUNNING, construction, entering, observer, phase, placeholder
 
 
 def _concrete(x: Any) -> Any:
@@ -154,6 +154,9 @@ class _ModuleType(ModuleMeta):
         with entering(RUNNING if phase.get() == RUNNING else BUILDING), _refusing() if outermost else nullcontext():
             module = super().__call__(*args, **kwargs)
         module._settle()
+        watching = observer.get()
+        if watching is not None:
+            watching.made(module, args, kwargs)
         return module
 
 
@@ -170,6 +173,15 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         pass
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        watching = observer.get()
+        if watching is None:
+            return self._called(*args, **kwargs)
+        watching.enters(self, args, kwargs)
+        result = self._called(*args, **kwargs)
+        watching.leaves(self, result)
+        return result
+
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
         if phase.get() == RUNNING:
             return self.forward(*args, **kwargs)
         with entering(RUNNING), _refusing():
