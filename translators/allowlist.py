@@ -71,6 +71,8 @@ class _Checker:
         for statement in self.tree.body:
             if not isinstance(statement, _STATEMENTS):
                 yield Violation(statement.lineno, f"{type(statement).__name__} at module level")
+            elif isinstance(statement, ast.Expr) and not self._completes(statement.value):
+                yield Violation(statement.lineno, "expression at module level")
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, _CHECKED)]
         called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         for node in nodes:
@@ -100,6 +102,17 @@ class _Checker:
                 case ast.Constant(value=str(value)):
                     if id(node) not in docstrings and _FORMAT_FIELD.search(value):
                         yield Violation(node.lineno, "format field with a private attribute")
+
+    def _completes(self, value: ast.expr) -> bool:
+        """Whether an expression is a docstring or a call of something that this file defines."""
+        if isinstance(value, ast.Constant):
+            return True
+        root = value.func if isinstance(value, ast.Call) else None
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        if not isinstance(root, ast.Name):
+            return False
+        return any(root.id in _bound_by(statement) for statement in self.tree.body)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[Violation]:
         if isinstance(node, ast.Import):
@@ -161,6 +174,14 @@ class _Checker:
             first, dot, rest = name.partition(".")
             if self.imported.get(first, self.modules.get(first, first)) + dot + rest not in _DECORATORS:
                 yield Violation(node.lineno, f"decorator {name}")
+
+
+def _bound_by(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.ImportFrom) and statement.level:  # another emitted module
+        return {alias.asname or alias.name for alias in statement.names}
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _names_of(module: str) -> frozenset[str]:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from translators.diagnostics import UserError
 
-LARGEST_FILE = 4 << 20
+LARGEST_FILE = 2 << 20
 _LARGEST_NOTEBOOK = 32 << 20  # most of it pictures
 LARGEST_TOTAL = 512 << 20  # of what is unpacked, wanted or not
 MOST_MEMBERS = 100_000

@@ -11,6 +11,7 @@ from typing import Any
 
 from translators import environment
 from translators.environment import UNKNOWN, Foreign
+from translators.limits import LimitExceeded, limited
 from translators.parsing import parse
 from translators.rewriting import names
 from translators.sources import Source, SourceFile, identifier
@@ -35,6 +36,11 @@ class Unit:
     @property
     def qualified_name(self) -> str:
         return f"{self.module.name}.{self.name}"
+
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """Names that the statement reads or binds, also inside functions."""
+        return frozenset(node.id for node in ast.walk(self.node) if isinstance(node, ast.Name))
 
     @property
     def first_line(self) -> int:
@@ -112,7 +118,7 @@ class Index:
                 file = replace(file, module=f"{identifier(owner.name)}.{file.module}")
             self.modules[file.module] = Module(file, owner)
             trees[file.module] = tree
-        self.skipped = tuple(skipped)
+        self.skipped: tuple[tuple[str, str], ...] = tuple(skipped)
         self._suffixes: dict[str, set[str]] = {}
         for name in self.modules:
             parts = name.split(".")
@@ -127,7 +133,16 @@ class Index:
                 self._places.setdefault(".".join(name.split(".")[:end]), set()).add(module.source.spec)
         self._roots: dict[str, list[str]] = {}
         for name, tree in trees.items():
-            _Reader(self, self.modules[name]).read(tree.body)
+            self._read(self.modules[name], tree)
+
+    def _read(self, module: Module, tree: ast.Module) -> None:
+        try:
+            with limited():
+                _Reader(self, module).read(tree.body)
+        except LimitExceeded as error:
+            self.skipped += ((module.file.path, f"{error} to read"),)
+            module.bindings.clear()
+            module.units.clear()
 
     def resolve(self, module: Module, dotted: str) -> Symbol:
         """What `dotted`, written at the top level of `module`, stands for."""
@@ -342,7 +357,7 @@ class _Reader:
             units = self._units(name)
             if name not in found and units and all(unit.kind in ("constant", "extension") for unit in units):
                 found.add(name)
-                queue += [n.id for unit in units for n in ast.walk(unit.node) if isinstance(n, ast.Name)]
+                queue += [name for unit in units for name in unit.mentioned]
         return found
 
     def _units(self, name: str) -> tuple[Unit, ...]:

@@ -6,6 +6,7 @@ import ast
 import warnings
 
 _LONGEST_LINE = 20_000
+_DEEPEST = 200  # what walks a tree may recurse
 
 
 def parse(text: str) -> ast.Module | str:
@@ -15,8 +16,27 @@ def parse(text: str) -> ast.Module | str:
     try:
         with warnings.catch_warnings():  # of invalid escapes in strings, which are the source's affair
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            tree = ast.parse(text)
+        return f"nested deeper than {_DEEPEST} levels" if _is_deep(tree) else tree
     except SyntaxError as error:
         return f"not Python 3: {error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"not parsable ({type(error).__name__})"
+
+
+def _is_deep(tree: ast.Module) -> bool:
+    waiting: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _DEEPEST:
+            return True
+        # An expression is less deep than it is long: most need no look inside.
+        is_short = isinstance(node, ast.expr) and _length(node) < _DEEPEST - depth
+        if not is_short:
+            waiting.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    return False
+
+
+def _length(node: ast.expr) -> float:
+    same_line = node.lineno == node.end_lineno and node.end_col_offset is not None
+    return node.end_col_offset - node.col_offset if same_line else float("inf")

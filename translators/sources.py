@@ -20,7 +20,10 @@ from translators.neighbours import import_root, neighbours
 from translators.notebooks import read_notebook
 
 # Any other codec of Python (rot13, zlib, unicode_escape) hides text from a reader.
-_ENCODINGS = re.compile(r"utf-?8.*|ascii|us-ascii|latin.*|iso.*|cp\d+|windows-\d+|gb.*|big5.*|euc.*|shift.*|koi8.*")
+_ENCODINGS = re.compile(
+    r"utf-?8(-sig)?|ascii|us-ascii|latin.*|iso.*|cp\d+|windows-\d+|gb.*|big5.*|euc.*|shift.*|koi8.*"
+)
+_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
 _SUFFIXES = (".py", ".ipynb")
 _METADATA = ("METADATA", "PKG-INFO")
 _LICENCES = origins.LICENCE_NAMES
@@ -206,9 +209,11 @@ def _decoded(path: str, data: bytes, skipped: list[tuple[str, str]]) -> SourceFi
     if b"\0" in data:
         return "contains NUL bytes"
     try:
+        # The name is checked before anything looks it up: a codec is a module.
+        stated = _CODING.search(b"\n".join(data.split(b"\n", 2)[:2]))
+        if stated and not _ENCODINGS.fullmatch(stated[1].decode().lower().replace("_", "-")):
+            return f"unusual encoding {stated[1].decode()}"
         encoding = "utf-8" if path.endswith(".ipynb") else tokenize.detect_encoding(io.BytesIO(data).readline)[0]
-        if not _ENCODINGS.fullmatch(encoding):
-            return f"unusual encoding {encoding}"
         text = data.decode(encoding)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         return f"not decodable ({error})"

@@ -39,7 +39,7 @@ class Statistics:
 
 
 def statistics_of(translation: Translation) -> Statistics:
-    outcomes = translation.outcomes
+    outcomes = {mined.qualified_name: translation.outcomes[mined.qualified_name] for mined in translation.classes}
     refusals = [outcome for outcome in outcomes.values() if isinstance(outcome, Refusal)]
     kinds = Counter(mined.kind for mined in translation.classes)
     whole = Counter(

@@ -16,6 +16,7 @@ ALLOWED = {
     "property with setter": (
         "class A:\n    @property\n    def a(self):\n        pass\n    @a.setter\n    def a(self, v):\n        pass\n"
     ),
+    "completed constant": "T = []\nT.append(1)\ndef f(x):\n    return x\nf(T)\nfor i in T:\n    T.pop()\n",
     "constant attribute names": "def f(x):\n    return getattr(x, 'a', None), hasattr(x, 'b')\n",
     "docstring about formats": 'def f(x):\n    """{x.__class__}"""\n    return x\n',
 }
@@ -27,6 +28,9 @@ def test_sane_source_passes(name):
 
 
 HOSTILE = {
+    "print at module level": "print('hello')\n",
+    "call of a library at module level": "import copy\ncopy.deepcopy([1])\n",
+    "name at module level": "X = 1\nX\n",
     "import": "import os\n",
     "import of a submodule": "import os.path as math\n",
     "from import": "from subprocess import run\n",
