@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +28,17 @@ _CLASS_COUNTS = {
 
 @dataclass(frozen=True)
 class Argument:
-    """A constructor argument; `default` is its value when the source spells a literal, else None."""
+    """A constructor argument; `default` is its value when the source spells a literal, else None.
+
+    `uses` is what the constructor does with it (see usage.py): names under which it is passed on above all.
+    """
 
     name: str
     required: bool
     default: Any
     default_source: str
     annotation: str
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class MinedClass:
     """A class that derives from nn.Module. `inputs` are the required arguments of forward.
 
     `returns` is 'tensor', 'tuple', 'dict' or 'unknown'; `kind` is 'block' (one tensor in, one out), 'model' or 'other'.
+    `calls` are literal arguments of calls in the sources (see usage.py), where a whole source is translated.
     """
 
     qualified_name: str
@@ -69,6 +75,7 @@ class MinedClass:
     bases: tuple[str, ...]
     closure: tuple[str, ...]
     provenance: Provenance
+    calls: tuple[Mapping[str, Any], ...] = ()
 
 
 def mine_class(cls: Class, classes: ClassGraph, closure: tuple[str, ...] = ()) -> MinedClass:
@@ -122,7 +129,7 @@ def arguments_of(function: FunctionNode, receiver: bool = False) -> tuple[Argume
         Argument(
             name=argument.arg,
             required=default is None,
-            default=_literal(default),
+            default=literal(default),
             default_source=_text(default),
             annotation=_text(argument.annotation),
         )
@@ -130,7 +137,7 @@ def arguments_of(function: FunctionNode, receiver: bool = False) -> tuple[Argume
     )
 
 
-def _literal(node: ast.expr | None) -> Any:
+def literal(node: ast.expr | None) -> Any:
     """The value of a literal or of arithmetic on numbers, else None."""
     try:
         value = ast.literal_eval(node) if node is not None else None

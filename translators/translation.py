@@ -55,7 +55,17 @@ def translate_source(
         return _module_classes(source, closures), _factories(source, closures)
 
     closures = _completed((source, *others), _prepare, roots)
-    return _translate(source, closures, *roots(closures), progress)
+    translation = _translate(source, closures, *roots(closures), progress)
+    return replace(translation, classes=_described(translation.classes, closures))
+
+
+def _described(mined: Sequence[MinedClass], closures: Closures) -> tuple[MinedClass, ...]:
+    """The records with what the sources say about the arguments."""
+    from translators.usage import Usage
+
+    usage = Usage(closures.classes)
+    classes = {unit.qualified_name: cls for unit, cls in closures.classes.classes.items()}
+    return tuple(usage.describe(classes[record.qualified_name], record) for record in mined)
 
 
 def translate_class(source: Source, name: str, *, others: Sequence[Source] = ()) -> Translation:

@@ -1,0 +1,65 @@
+"""What the source itself says about constructor arguments."""
+
+import pytest
+
+from translators.usage import APPLIED, CALLED, DIVISOR
+
+TEXT = """
+class Conv(nn.Module):
+    def __init__(self, nin, nout, act=nn.ReLU, **kwargs):
+        super().__init__()
+        self.conv = nn.Conv2d(nin, nout, **kwargs)
+        self.act = act()
+
+    def forward(self, x):
+        return self.act(self.conv(x))
+
+class Joined(nn.Module):
+    def __init__(self, width, n1, sizes, fn, groups):
+        super().__init__()
+        self.a = Conv(width, n1, kernel_size=1)
+        self.b = Conv(width, nout=n1, kernel_size=3, padding=1)
+        self.rest = width // groups + len(sizes)
+        self.fn = fn
+
+    def forward(self, x):
+        return self.fn(self.a(x) + self.b(x))
+
+class Net(nn.Module):
+    def __init__(self, width, block=Joined, groups=4):
+        super().__init__()
+        self.first = block(64, 32, [1, 2], nn.Identity(), groups)
+        self.second = block(width, 2 * 32, groups=groups, fn=nn.ReLU())
+        self.third = block(*width)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+"""
+
+
+@pytest.fixture
+def mined(translated):
+    return {record.name: record for record in translated(TEXT).classes}
+
+
+def test_uses_are_the_names_under_which_arguments_are_passed_on_and_what_else_is_done_with_them(mined):
+    uses = {argument.name: argument.uses for name in ("Conv", "Joined") for argument in mined[name].arguments}
+    assert uses == {
+        "nin": ("in_channels",),
+        "nout": ("out_channels",),
+        "act": (CALLED,),
+        "width": ("nin",),
+        "n1": ("nout",),
+        "sizes": ("[]",),
+        "fn": (APPLIED,),
+        "groups": (DIVISOR,),
+    }
+
+
+def test_calls_hold_literals_classes_of_torch_and_what_keyword_arguments_pass_on(mined):
+    assert mined["Conv"].calls == ({"kernel_size": 1}, {"kernel_size": 3, "padding": 1})
+    assert mined["Joined"].calls == (
+        {"width": 64, "n1": 32, "sizes": (1, 2), "fn": "nn.Identity()", "groups": 4},
+        {"n1": 64, "groups": 4, "fn": "nn.ReLU()"},
+    )
+    assert mined["Net"].calls == ()

@@ -1,0 +1,200 @@
+"""What a source itself says about constructor arguments: where a constructor passes them on, what call sites give."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from translators.class_graph import Class, ClassGraph
+from translators.environment import dotted
+from translators.index import Module, Unit
+from translators.mining import MinedClass, literal
+from translators.rewriting.scopes import FunctionNode, own_nodes, parameters
+
+CALLS_KEPT = 6
+
+# Uses that are no parameter names.
+CALLED = "()"  # the constructor calls it: a class or a factory
+APPLIED = "forward()"  # kept, and called by forward: a module
+ITEMS = "[]"  # indexed, measured or iterated over
+DIVISOR = "//"  # something is divided by it
+
+_CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+_POOLING = ("kernel_size", "stride", "padding")
+_TORCH_PARAMETERS: dict[str, tuple[str, ...]] = {
+    **{f"{kind}{n}d": _CONVOLUTION for kind in ("Conv", "LazyConv") for n in (1, 2, 3)},
+    **{f"ConvTranspose{n}d": (*_CONVOLUTION[:5], "output_padding", "groups") for n in (1, 2, 3)},
+    **{f"{kind}Pool{n}d": _POOLING for kind in ("Max", "Avg") for n in (1, 2, 3)},
+    **{f"{kind}{n}d": ("num_features",) for kind in ("BatchNorm", "InstanceNorm") for n in (1, 2, 3)},
+    "Linear": ("in_features", "out_features", "bias"),
+    "LayerNorm": ("normalized_shape", "eps"),
+    "GroupNorm": ("num_groups", "num_channels"),
+    "MultiheadAttention": ("embed_dim", "num_heads", "dropout"),
+    "Dropout": ("p",),
+    "Embedding": ("num_embeddings", "embedding_dim"),
+}
+
+
+class Usage:
+    """Uses and call sites of every class of an index, read once."""
+
+    def __init__(self, classes: ClassGraph):
+        self._index = index = classes.index
+        self._classes = classes
+        self._names = {unit.name for unit in classes.classes}
+        self._calls: dict[Unit, Counter[tuple[tuple[str, Any], ...]]] = defaultdict(Counter)
+        for module in index.modules.values():
+            for unit in module.units:
+                self._read(module, unit.node, {})
+
+    def describe(self, cls: Class, mined: MinedClass) -> MinedClass:
+        """`mined` with the uses of its arguments and the literal arguments of its calls, most telling first."""
+        uses = self._uses(cls)
+        arguments = tuple(replace(argument, uses=uses.get(argument.name, ())) for argument in mined.arguments)
+        required = {argument.name for argument in arguments if argument.required}
+        calls = self._calls[cls.unit].items()
+        # Stable: among equals the first in the source.
+        ordered = sorted(calls, key=lambda item: (-sum(name in required for name, _ in item[0]), -item[1]))
+        return replace(mined, arguments=arguments, calls=tuple(dict(call) for call, _ in ordered[:CALLS_KEPT]))
+
+    # Call sites
+
+    def _read(self, module: Module, node: ast.AST, defaults: Mapping[str, ast.expr]) -> None:
+        if isinstance(node, FunctionNode):
+            defaults = {**defaults, **_defaults(node)}
+        elif isinstance(node, ast.Call):
+            cls = self._class_of(module, node.func, defaults)
+            if cls is not None and (given := self._given(module, cls, node, defaults)):
+                self._calls[cls.unit][tuple(given.items())] += 1
+        for child in ast.iter_child_nodes(node):
+            self._read(module, child, defaults)
+
+    def _class_of(self, module: Module, func: ast.expr, defaults: Mapping[str, ast.expr]) -> Class | None:
+        """The class that is called; a parameter stands for its default."""
+        if isinstance(func, ast.Name) and func.id in defaults:
+            func = defaults[func.id]
+        name = dotted(func)
+        if name is None or not (name.rpartition(".")[2] in self._names or name in module.bindings):
+            return None
+        symbol = self._index.resolve(module, name)
+        return self._classes.classes.get(symbol.units[-1]) if symbol.kind == "unit" and not symbol.rest else None
+
+    def _given(self, module: Module, cls: Class, call: ast.Call, defaults: Mapping[str, ast.expr]) -> dict[str, Any]:
+        """Arguments of a call that are literals or classes of torch.nn, by name."""
+        found = self._classes.method(cls, "__init__")
+        if found is None:
+            return {}
+        known = parameters(found[1])[1:]
+        named = [argument.arg for argument in [*found[1].args.posonlyargs, *found[1].args.args][1:]]
+        plain = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+        pairs = list(zip(named, plain if len(plain) == len(call.args) else [], strict=False))
+        open_ended = found[1].args.kwarg is not None
+        pairs += [(k.arg, k.value) for k in call.keywords if k.arg is not None and (open_ended or k.arg in known)]
+        values = {name: self._value(module, node, defaults) for name, node in pairs}
+        return {name: value for name, value in values.items() if value is not _UNKNOWN}
+
+    def _value(self, module: Module, node: ast.expr, defaults: Mapping[str, ast.expr]) -> Any:
+        if isinstance(node, ast.Name) and node.id in defaults:
+            node = defaults[node.id]
+        if isinstance(node, ast.Constant) and node.value is None:
+            return None
+        value = literal(node)
+        if value is not None:
+            return _hashable(value)
+        made = isinstance(node, ast.Call) and not node.args and not node.keywords
+        name = dotted(node.func if isinstance(node, ast.Call) and made else node)
+        if name is not None:
+            symbol = self._index.resolve(module, name)
+            if symbol.kind == "foreign" and symbol.name.startswith("torch.nn.") and symbol.name.count(".") == 2:
+                return symbol.name.removeprefix("torch.") + ("()" if made else "")
+        return _UNKNOWN
+
+    # Uses
+
+    def _uses(self, cls: Class) -> dict[str, tuple[str, ...]]:
+        """argument -> names under which the constructor passes it on, and other uses, in order."""
+        found = self._classes.method(cls, "__init__")
+        if found is None:
+            return {}
+        owner, constructor = found
+        own = set(parameters(constructor)[1:])
+        uses: dict[str, dict[str, None]] = defaultdict(dict)
+        kept: dict[str, str] = {}
+        for node in own_nodes(constructor):
+            for name, use in self._uses_in(owner, node):
+                if name in own:
+                    uses[name][use] = None
+            match node:
+                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attribute)], value=value):
+                    if isinstance(value, ast.Name) and value.id in own:
+                        kept[attribute] = value.id
+        forward = self._classes.method(cls, "forward")
+        for node in own_nodes(forward[1]) if forward is not None else ():
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=attribute)) if attribute in kept:
+                    uses[kept[attribute]][APPLIED] = None
+        return {name: tuple(found) for name, found in uses.items()}
+
+    def _uses_in(self, owner: Class, node: ast.AST) -> Iterator[tuple[str, str]]:
+        match node:
+            case ast.Call(func=ast.Name(id="len" | "enumerate" | "zip"), args=args):
+                yield from ((argument.id, ITEMS) for argument in args if isinstance(argument, ast.Name))
+            case ast.Call(func=func, args=args, keywords=keywords):
+                if isinstance(func, ast.Name):
+                    yield func.id, CALLED
+                names = self._parameters(owner, func)
+                yield from ((a.id, name) for a, name in zip(args, names, strict=False) if isinstance(a, ast.Name))
+                yield from ((k.value.id, k.arg) for k in keywords if k.arg and isinstance(k.value, ast.Name))
+                yield from ((a.value.id, ITEMS) for a in args if _is_starred_name(a))
+            case ast.Subscript(value=ast.Name(id=name)) | ast.For(iter=ast.Name(id=name)):
+                yield name, ITEMS
+            case ast.comprehension(iter=ast.Name(id=name)):
+                yield name, ITEMS
+            case ast.BinOp(op=ast.FloorDiv() | ast.Mod(), right=ast.Name(id=name)):
+                yield name, DIVISOR
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+                yield name, f".{attribute}"
+
+    def _parameters(self, owner: Class, func: ast.expr) -> tuple[str, ...]:
+        """Names of the positional parameters of what is called; none where that is not known."""
+        match func:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"):
+                parent = self._classes.method(owner, "__init__", skip_own=True)
+                return tuple(parameters(parent[1])[1:]) if parent is not None else ()
+        name = dotted(func)
+        if name is None:
+            return ()
+        symbol = self._index.resolve(owner.unit.module, name)
+        if symbol.kind == "foreign":
+            return _TORCH_PARAMETERS.get(symbol.name.rpartition(".")[2], ()) if "torch" in symbol.name else ()
+        cls = self._classes.classes.get(symbol.units[-1]) if symbol.kind == "unit" and not symbol.rest else None
+        constructor = self._classes.method(cls, "__init__") if cls is not None else None
+        return tuple(parameters(constructor[1])[1:]) if constructor is not None else ()
+
+
+_UNKNOWN = object()
+
+
+def _defaults(function: FunctionNode) -> dict[str, ast.expr]:
+    """Parameters with their defaults; a parameter without one hides what an outer function calls so."""
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    pairs = [*zip(positional[len(positional) - len(given.defaults) :], given.defaults, strict=True)]
+    pairs += [(a, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None]
+    nothing = ast.Name(id="", ctx=ast.Load())
+    return dict.fromkeys(parameters(function), nothing) | {argument.arg: default for argument, default in pairs}
+
+
+def _is_starred_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred) and isinstance(node.value, ast.Name)
+
+
+def _hashable(value: Any) -> Any:
+    """Lists as tuples; what holds anything but numbers, strings and tuples of them is unknown."""
+    if isinstance(value, (list, tuple)):
+        items = tuple(_hashable(item) for item in value)
+        return _UNKNOWN if any(item is _UNKNOWN for item in items) else items
+    return value if isinstance(value, (bool, int, float, str)) or value is None else _UNKNOWN
