@@ -33,11 +33,12 @@ def judge(
     `known`: hashes of trees proposed before, which are not trained again (ours). `inspect` builds the child and runs it
     abstractly in a worker.
     """
-    if not intended(canonical(parent, library), canonical(child, library), edit):
+    before, after = canonical(parent, library), canonical(child, library)
+    if not intended(before, after, edit):
         return Verdict(
             False, False, False, "not intended", f"the tree did not change by {edit.kind} at the planned place"
         )
-    if tree_hash(child, library) in known:
+    if known and tree_hash(after, library) in known:
         return Verdict(False, False, True, "duplicate", "this tree has been proposed before")
     return judge_start(child, inspect, caps)
 

@@ -6,7 +6,9 @@ not asked for is not checked.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -23,9 +25,9 @@ from jnas.trees.node import (
     Path,
     Value,
     branches,
-    canonical,
     children,
     get,
+    is_default,
     parse_path,
     path_text,
     residual,
@@ -80,7 +82,7 @@ def depth(path: Path) -> int:
 
 
 class Options:
-    """What can be edited in `tree` at input `shape`, with blocks of `library` and `composites` (templates by name).
+    """What can be edited in canonical `tree` at input `shape`, with blocks of `library` and `composites` by name.
 
     `offered`: only these blocks and composites may come in; None: all.
     """
@@ -113,7 +115,7 @@ class Options:
             return next(self._settable(path), None) is not None
         if kind == "delete":
             return self.fits(Edit("delete", path))
-        return any(next(self._edits_with(kind, path, block.name), None) for block in self._blocks(kind))
+        return any(next(self._edits_with(kind, path, name), None) for name in self._yielding)
 
     def _candidates(self, kind: str) -> Iterator[Path]:
         """Places that the structure of the tree allows; whether shapes fit there is another question."""
@@ -167,11 +169,22 @@ class Options:
         return self.library[name] if template is None else as_block(name, template)
 
     def _blocks(self, kind: str) -> Iterator[Block]:
-        if kind in ("swap", "insert", "compose"):
-            names = sorted(name for name in self.library if self.library[name].placeable)
-            yield from (self.library[name] for name in names if self.offered is None or name in self.offered)
-            made = self.composites.items()
-            yield from (as_block(name, node) for name, node in made if self.offered is None or name in self.offered)
+        return iter(self._coming if kind in ("swap", "insert", "compose") else ())
+
+    @cached_property
+    def _yielding(self) -> tuple[str, ...]:
+        """Names of what can come in, those first that fit at most places."""
+        rigid = {
+            block.name: (block.contract is None or block.contract.output_width is None, _stride(block) is None)
+            for block in self._coming
+        }
+        return tuple(sorted(rigid, key=lambda name: (rigid[name], name)))
+
+    @cached_property
+    def _coming(self) -> tuple[Block, ...]:
+        placeable = [self.library[name] for name in sorted(self.library) if self.library[name].placeable]
+        coming = [*placeable, *(as_block(*made) for made in self.composites.items())]
+        return tuple(block for block in coming if self.offered is None or block.name in self.offered)
 
     # Arguments
 
@@ -202,10 +215,9 @@ class Options:
             edit = next(self._edits_with(kind, path, str(name), own, form), None)
         if edit is None:
             raise ShapeError(path, f"{kind} with {name} and {dict(args)} does not fit")
-        if isinstance(edit.value, Node):
-            edit = Edit(kind, path, None, without_defaults(edit.value, self.library))
+        edit = self._plain(edit)
         self._check(edit)
-        if canonical(apply(self.tree, edit), self.library) == canonical(self.tree, self.library):
+        if apply(self.tree, edit) == self.tree:
             raise ShapeError(edit.path, "the edit changes nothing")
         return edit
 
@@ -233,15 +245,16 @@ class Options:
         return True
 
     def _check(self, edit: Edit) -> None:
-        """Raises ShapeError. What is beside a node that keeps its shapes is not looked at again."""
-        if edit.kind in ("swap", "compose", "set") and edit.path and self._is_steady(edit.path):
-            before, after = self.shapes[edit.path]
-            part = apply_unfolded(get(self.tree, edit.path), Edit(edit.kind, (), edit.argument, edit.value))
+        """Raises ShapeError. What is beside a part that keeps its shapes is not looked at again."""
+        place = edit.path[:-2] if edit.kind in ("insert", "delete") else edit.path
+        if place and self._is_steady(place):
+            before, after = self.shapes[place]
+            inside = Edit(edit.kind, edit.path[len(place) :], edit.argument, edit.value)
             try:
-                if self.inference.out(part, before) == after:
+                if self.inference.out(apply_unfolded(get(self.tree, place), inside), before) == after:
                     return
             except ShapeError as error:
-                raise ShapeError(edit.path + error.path, error.reason) from None
+                raise ShapeError(place + error.path, error.reason) from None
         self.inference.out(apply_unfolded(self.tree, edit), self.shape)
 
     def _is_steady(self, path: Path) -> bool:
@@ -253,7 +266,18 @@ class Options:
 
     def _reads_as(self, edit: Edit) -> bool:
         """Whether the change looks like the edit that made it: swapping [A, B] for A reads as a deletion."""
-        return intended(self.tree, canonical(apply(self.tree, edit), self.library), edit)
+        return intended(self.tree, apply(self.tree, self._plain(edit)), edit)
+
+    def _plain(self, edit: Edit) -> Edit:
+        """The edit that says no defaults, so that it makes a canonical tree canonical."""
+        if edit.kind != "set":
+            return dataclasses.replace(edit, value=without_defaults(edit.value, self.library))
+        settings = []
+        for path, name, value in edit.settings:
+            node = get(self.tree, edit.path + path)
+            dropped = not node.is_container and is_default(self.library[node.block], name, value)
+            settings.append((path, name, DEFAULT if dropped else value))
+        return dataclasses.replace(edit, value=settings[0][2] if edit.argument is not None else tuple(settings))
 
     # set
 
@@ -357,13 +381,27 @@ class Options:
         contract = None if name in self.composites else self.library[name].contract
         if contract is None:
             return offered
+        shapes = {self._incoming(kind, path), *([self.shapes[path][1]] if kind == "compose" else [])}
         for argument, domain in open_arguments(self.library[name], self._incoming(kind, path)).items():
             if argument in (contract.output_width, contract.stride):
                 continue
-            values = tuple(v for v in domain if next(self._edits_with(kind, path, name, {argument: v}), None))
+            values = tuple(
+                value
+                for value in domain
+                if all(self._leaves_alike(name, argument, value, shape) for shape in shapes)
+                or next(self._edits_with(kind, path, name, {argument: value}), None)
+            )
             if len(values) > 1:
                 offered[argument] = values
         return offered
+
+    def _leaves_alike(self, name: str, argument: str, value: Value, shape: Shape) -> bool:
+        """Whether the block fits with the argument where it fits without: the same leaves it."""
+        try:
+            plain, changed = (self.inference.out(Node(name, args), shape) for args in ({}, {argument: value}))
+        except ShapeError:
+            return False
+        return plain == changed
 
     def _incoming(self, kind: str, path: Path) -> Shape:
         """Shape that a new block at `path` receives."""
@@ -389,3 +427,7 @@ class Options:
         in_list = parent.block in ("network", "sequence", "residual") and isinstance(path[-1], int)
         skipped = {"sequence" if in_list else None, parent.args.get("join")}  # they would only insert an item
         return tuple(form for form in FORMS if form not in skipped)
+
+
+def _stride(block: Block) -> str | None:
+    return None if block.contract is None else block.contract.stride

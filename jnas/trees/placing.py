@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 
-from jnas.library.binding import BindError, Shape, output_shape
+from jnas.library.binding import Shape
 from jnas.library.block import Block
 from jnas.trees.node import Node
 from jnas.trees.shapes import Inference, ShapeError
@@ -16,10 +17,10 @@ def placed(node: Node, before: Shape, after: Shape, inference: Inference) -> Nod
     Of parts one after another one takes the whole change, the first that can; branches take it each, and those of a
     concatenation share the width.
     """
-    if not node.is_container:
-        found = _block(node, before, after, inference.library)
-        return found if found is not None and _out(found, before, inference) == after else None
-    fitting = (node.with_args(body=body) for body in _bodies(node, before, after, inference))
+    if node.is_container:
+        fitting = (node.with_args(body=body) for body in _bodies(node, before, after, inference))
+    else:
+        fitting = _decisions(node, before, after, inference.library)
     return next((found for found in fitting if _out(found, before, inference) == after), None)
 
 
@@ -45,31 +46,32 @@ def _bodies(node: Node, before: Shape, after: Shape, inference: Inference) -> It
                 yield tuple(item for item in items if item is not None)
 
 
-def _block(node: Node, before: Shape, after: Shape, library: Mapping[str, Block]) -> Node | None:
+def _decisions(node: Node, before: Shape, after: Shape, library: Mapping[str, Block]) -> Iterator[Node]:
+    """The block with other widths and strides, which may make `before` into `after`; cheap to say where none can."""
     block, decisions = library[node.block], dict(node.args)
     contract = block.contract
     if contract is None:
-        return None
-    if contract.stride is not None:
+        return
+    if contract.stride is None:
+        if ceil(before[1] / contract.reduction) != after[1]:
+            return
+    else:
         decisions.pop(contract.stride, None)
         if before[1:] != after[1:]:
             stride = block.parameter(contract.stride)
             factor, rest = divmod(round(before[1] / after[1]), contract.reduction)
             if rest or stride is None or factor not in stride.domain:
-                return None
+                return
             decisions[contract.stride] = factor
-    if contract.output_width is not None:
-        decisions.pop(contract.output_width, None)
-        if _width(block.name, decisions, before, library) != after[0]:
-            decisions[contract.output_width] = round(after[0] / contract.expansion)
-    return Node(block.name, decisions)
-
-
-def _width(name: str, decisions: Mapping[str, object], before: Shape, library: Mapping[str, Block]) -> int | None:
-    try:
-        return output_shape(library[name], decisions, before)[0]
-    except BindError:
-        return None
+    if contract.output_width is None:
+        if contract.growth is None and before[0] * contract.expansion != after[0]:
+            return
+        yield Node(block.name, decisions)
+        return
+    decisions.pop(contract.output_width, None)
+    if before[0] == after[0]:
+        yield Node(block.name, decisions)
+    yield Node(block.name, {**decisions, contract.output_width: round(after[0] / contract.expansion)})
 
 
 def _out(node: Node, before: Shape, inference: Inference) -> Shape | None:
