@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, default_cache, read_blocks
+from jnas.library.answers import answers_for
+from jnas.library.models import unplaced
+from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, block_to_json, default_cache, read_blocks
 from jnas.library.verification import verify_library
-from jnas.library.workers import probe_all
 from translators import MinedClass, Refusal, Source, Translation, UserError, open_source, translate_source
 from translators.verification import require_torch
 
@@ -121,14 +122,16 @@ def _mine_one(
     cached = content is not None
     if content is None:
         with _made_whole(folder) as unfinished:
-            content = _make(source, others, unfinished, progress)
+            content = _make(source, others, unfinished, cache, progress)
             (unfinished / LIBRARY_FILE).write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
     return SourceReport(
         **content["report"], folder=str(folder), cached=cached, seconds=round(time.monotonic() - started, 2)
     )
 
 
-def _make(source: Source, others: Sequence[Source], folder: Path, progress: Progress) -> dict[str, Any]:
+def _make(
+    source: Source, others: Sequence[Source], folder: Path, cache: Path, progress: Progress
+) -> dict[str, Any]:
     """Content of library.json; the emitted modules are written below `folder`."""
     translation = translate_source(
         source, others=others, progress=lambda done, total: progress("translating", done, total)
@@ -140,12 +143,16 @@ def _make(source: Source, others: Sequence[Source], folder: Path, progress: Prog
         target = modules / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    answers = probe_all(
+    answers = answers_for(
         [_job(mined, modules) for mined in _candidates(translation)],
-        progress=lambda done, total: progress("probing", done, total),
+        modules,
+        cache / ".probed",
+        lambda done, total: progress("probing", done, total),
     )
+    blocks = [answer["block"] for answer in answers if answer["block"] is not None]
     return {
-        "blocks": [answer["block"] for answer in answers if answer["block"] is not None],
+        "blocks": blocks,
+        "models": [block_to_json(block) for block in unplaced(translation, {block["name"] for block in blocks})],
         "outcomes": {
             answer["name"]: {k: answer.get(k) for k in ("status", "code", "reason", "example")} for answer in answers
         }
@@ -169,6 +176,7 @@ def _job(mined: MinedClass, modules: Path) -> dict[str, Any]:
         "name": mined.qualified_name,
         "folder": str(modules),
         "arguments": [asdict(argument) for argument in mined.arguments],
+        "calls": [dict(call) for call in mined.calls],
         "description": mined.doc,
         "provenance": asdict(mined.provenance),
     }

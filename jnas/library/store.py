@@ -18,6 +18,7 @@ from jnas.library.exact import Evaluate, unknown
 from jnas.library.layers import LAYERS
 from jnas.library.places import Places
 from translators.diagnostics import UserError
+from translators.spelling import spelled
 
 LIBRARY_FILE = "library.json"
 MODULES_FOLDER = "modules"
@@ -76,7 +77,8 @@ def read_blocks(folder: Path) -> tuple[Block, ...]:
     """
     try:
         content = json.loads((folder / LIBRARY_FILE).read_text(encoding="utf-8"))
-        blocks = tuple(block_from_json(record, folder / MODULES_FOLDER) for record in content["blocks"])
+        records = [*content["blocks"], *content.get("models", ())]
+        blocks = tuple(block_from_json(record, folder / MODULES_FOLDER) for record in records)
         file = folder / VERIFICATION_FILE
         results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return tuple(_verified(block, results[block.name]) if block.name in results else block for block in blocks)
@@ -126,12 +128,13 @@ def construct(block: Block, arguments: Mapping[str, Any]) -> Any:
 
 
 def runtime_class(value: Any) -> Any:
-    """The class that a name like "nn.GELU" means, the instance for "nn.GELU()"; other values as they are."""
+    """The class that a name like "nn.GELU" means, the module for "nn.Conv2d(8, 8, 1)"; other values as they are."""
     if isinstance(value, str) and value.startswith("nn."):
         from translators.runtime import nn
 
-        found = getattr(nn, value.removeprefix("nn.").removesuffix("()"))
-        return found() if value.endswith("()") else found
+        return spelled(value, nn)
+    if isinstance(value, tuple):
+        return tuple(runtime_class(item) for item in value)
     return value
 
 
