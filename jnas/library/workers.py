@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+ENDED = "ended its worker process"
 _ROOT = Path(__file__).resolve().parents[2]  # where jnas and translators are imported from
 
 
@@ -103,14 +104,14 @@ class _Worker:
             self._jobs.flush()
         except BrokenPipeError:
             self.kill()
-            return _failed(job, "crashed", "the worker ended")
+            return _failed(job, "crashed", ENDED)
         line = self._read_line(limit)
         if line is None:
             self.kill()
             return _failed(job, "timeout", f"took longer than {time_limit:g} s")
         if not line.endswith(b"\n"):
             self.kill()
-            return _failed(job, "crashed", "ended its worker process")
+            return _failed(job, "crashed", ENDED)
         return json.loads(line)
 
     def _read_line(self, limit: float) -> bytes | None:

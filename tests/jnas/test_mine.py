@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from jnas.library import answers
 from jnas.library.store import construct, open_library
 from jnas.mine import main, mine
 from translators.diagnostics import UserError
@@ -75,6 +76,30 @@ def test_unchanged_sources_come_from_the_cache_and_changed_ones_do_not(source, c
     (source / "gates.py").write_text(SOURCE.replace("reduction=4", "reduction=2"))
     changed = mine([str(source)], cache)
     assert not changed.sources[0].cached and changed.folders != first.folders
+
+
+def test_a_change_of_one_file_asks_only_its_dependants_again(tmp_path, cache, monkeypatch):
+    folder = tmp_path / "nets"
+    folder.mkdir()
+    head = "import torch\nfrom torch import nn\nfrom scale import scaled\n\n"
+    block = "class {0}(nn.Module):\n    def forward(self, x):\n        return {1}\n"
+    (folder / "scale.py").write_text("def scaled(x):\n    return x * 2\n")
+    (folder / "near.py").write_text(head + block.format("Near", "scaled(x)"))
+    (folder / "far.py").write_text(head + block.format("Far", "torch.relu(x)"))
+    asked = []
+    probe_all = answers.probe_all
+    monkeypatch.setattr(
+        answers, "probe_all", lambda jobs, **rest: asked.append([j["name"] for j in jobs]) or probe_all(jobs, **rest)
+    )
+    first = mine([str(folder)], cache).sources[0]
+    (folder / "scale.py").write_text("def scaled(x):\n    return x * 3\n")
+    second = mine([str(folder)], cache).sources[0]
+    (folder / "far.py").write_text("# moved\n" + (folder / "far.py").read_text())
+    third = mine([str(folder)], cache)
+    assert asked == [["far.Far", "near.Near"], ["near.Near"], []]
+    assert first.placeable == second.placeable == third.sources[0].placeable == 2
+    far = next(b for b in open_library(third.folders).placeable() if b.name == "far.Far")
+    assert far.provenance["lines"] == (6, 8)
 
 
 def test_an_interrupted_run_leaves_no_half_library(source, cache):
