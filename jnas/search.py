@@ -102,21 +102,27 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
 def rehearse(configuration: Configuration, quiet: bool = False) -> None:
     """Say what a search would ask and cost: its first rounds, with nobody asked and nothing trained."""
     budget = min(configuration.search.budget, REHEARSED)
-    short = replace(configuration, search=replace(configuration.search, budget=budget))
-    with tempfile.TemporaryDirectory() as folder, _prepared(short, RunDirectory(Path(folder) / "run"), quiet) as job:
-        chooser = job.chooser
-        job = replace(
-            job,
-            configuration=replace(short, llm=replace(short.llm, proposer="edits")),
-            chooser=UniformChooser(chooser.reads_source),
-            evaluator=Rehearsal(**vars(job.evaluator)),
-        )
+    edits = replace(configuration.llm, proposer="edits")
+    short = replace(configuration, llm=edits, search=replace(configuration.search, budget=budget))
+    with rehearsal(short, quiet) as job:
+        chooser, job.chooser = job.chooser, UniformChooser(job.chooser.reads_source)
         job.run_rounds()
         job.phases.enter("done")
         found = preview(job.database.choices(), budget, configuration.search.budget, chooser.thinking)
         scale = configuration.search.budget / budget
         phases = {name: scale * seconds for name, seconds in job.database.phases().items()}
     print_preview(found, configuration, chooser.name, chooser.price, phases)
+
+
+@contextmanager
+def rehearsal(configuration: Configuration, quiet: bool = False) -> Iterator[Search]:
+    """A search in a folder of its own that vanishes, in which every tree is as good as its parent, untrained."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _prepared(configuration, RunDirectory(Path(folder) / "run"), quiet) as job,
+    ):
+        job.evaluator = Untrained(**vars(job.evaluator))
+        yield job
 
 
 @contextmanager
@@ -144,7 +150,7 @@ def _prepared(configuration: Configuration, directory: RunDirectory, quiet: bool
             yield job
 
 
-class Rehearsal(Evaluator):
+class Untrained(Evaluator):
     """Inspects as ever, but trains nothing: every tree is as good as its parent."""
 
     def train(

@@ -20,10 +20,12 @@ from jnas.runs.claim import versions
 from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
+OPTIONS = ("table", "seeds", "queries", "tries", "questions", "llm")
 MISSED = 3  # exit code of --check
 # Name on the command line -> module with `measure(...) -> Sequence[Row]`, and what it measures.
 BENCHMARKS = {
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
+    "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
 }
 
@@ -37,13 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="planner: the results, an .npz file")
     parser.add_argument("--seeds", type=_positive, metavar="N", help="planner: searches per planner and data set")
     parser.add_argument("--queries", type=_positive, metavar="N", help="planner: after so many a search gives up")
+    parser.add_argument("--tries", type=_positive, metavar="N", help="proposers: proposals or texts of each")
+    parser.add_argument("--questions", type=_positive, metavar="N", help="proposers: at least so many to the LLM")
+    parser.add_argument("--llm", metavar="NAME", help="proposers: who is asked, as for jnas.search")
     options = parser.parse_args(arguments)
     if options.list:
         for name, (_, purpose) in BENCHMARKS.items():
             print(f"{name:<12}{purpose}")
         return 0
     try:
-        given = {name: getattr(options, name) for name in ("table", "seeds", "queries")}
+        given = {name: getattr(options, name) for name in OPTIONS}
         given = {name: value for name, value in given.items() if value is not None}
         return run(options.name, options.json, options.check, **given)
     except UserError as error:
