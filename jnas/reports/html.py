@@ -19,7 +19,7 @@ from jnas.reports.run import Run, accuracy, blocks_of
 from jnas.reports.style import PAGE
 from jnas.reports.text import count, duration, gain, percent
 from jnas.runs.configuration import to_toml
-from jnas.runs.database import Candidate
+from jnas.runs.database import Candidate, Choice
 from jnas.runs.directory import write_atomically
 from jnas.trees.drawing import draw
 from translators.diagnostics import UserError
@@ -163,11 +163,24 @@ def _blocks(run: Run) -> Markup:
 
 
 def _choices(run: Run) -> Markup:
-    seconds: dict[str, list[float]] = defaultdict(list)
+    asked: dict[str, list[Choice]] = defaultdict(list)
     for choice in run.choices:
-        seconds[choice.source].append(choice.seconds)
-    rows = [(source, len(times), duration(fmean(times))) for source, times in sorted(seconds.items())]
-    return _section("Choices", _table("Who settled what the planner left open.", "by: | questions | mean time", rows))
+        asked[choice.source].append(choice)
+    rows = [
+        (
+            source,
+            len(found),
+            duration(fmean(choice.seconds for choice in found)),
+            sum(choice.tokens for choice in found),
+        )
+        for source, found in sorted(asked.items())
+    ]
+    problems = Counter(choice.problem for choice in run.choices if choice.source == "fallback").most_common(5)
+    return _section(
+        "Choices",
+        _table("Who settled what the planner left open.", "by: | questions | mean time | tokens", rows),
+        *([_table("Why answers became uniform draws.", "problem: | questions", problems)] if problems else []),
+    )
 
 
 def _phases(run: Run) -> Markup:
