@@ -76,7 +76,7 @@ def _print(console: Console, source: SourceReport) -> None:
     table.add_column("classes", justify="right")
     table.add_column("detail")
     table.add_row("found", str(source.classes), f"{source.blocks} blocks, {source.models} models")
-    table.add_row("translated", str(source.translated), "")
+    table.add_row("translated", str(source.translated), f"{source.translated_blocks} of the blocks")
     table.add_row("executed", str(source.executed), "blocks that ran abstractly")
     table.add_row("placeable", str(source.placeable), _join(source.families))
     if source.verified:

@@ -40,6 +40,7 @@ class SourceReport:
     blocks: int
     models: int
     translated: int
+    translated_blocks: int
     executed: int
     placeable: int
     refused: Mapping[str, int]
@@ -192,7 +193,8 @@ def _refusal_json(refusal: Refusal) -> dict[str, Any]:
 
 
 def _counts(translation: Translation, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    refusals = [outcome for outcome in translation.outcomes.values() if isinstance(outcome, Refusal)]
+    fates = {mined.qualified_name: translation.outcomes[mined.qualified_name] for mined in translation.classes}
+    refusals = [outcome for outcome in fates.values() if isinstance(outcome, Refusal)]
     late = [answer["code"] for answer in answers if answer["status"] == "refused"]
     placeable = [answer["block"] for answer in answers if answer["status"] == "placeable"]
     kinds = Counter(mined.kind for mined in translation.classes)
@@ -203,6 +205,7 @@ def _counts(translation: Translation, answers: Sequence[Mapping[str, Any]]) -> d
         "blocks": kinds["block"],
         "models": kinds["model"],
         "translated": len(translation.classes) - len(refusals) - len(late),
+        "translated_blocks": len(_candidates(translation)) - len(late),
         "executed": sum(answer["status"] in ("executed", "placeable") for answer in answers),
         "placeable": len(placeable),
         "refused": dict(sorted(Counter([*(refusal.code for refusal in refusals), *late]).items())),

@@ -33,6 +33,10 @@ SAME = {
     "torch._C": "torch",
     "torch.autograd.Variable": "torch.tensor",
     "einops.layers.torch": "torch.nn",
+} | {
+    f"{place}.{name}": f"torch.nn.{name}"
+    for place in ("torch.quantization", "torch.ao.quantization", "torch.nn.quantized", "torch.ao.nn.quantized")
+    for name in ("QuantStub", "DeQuantStub", "FloatFunctional")
 }
 
 # Queries about the surroundings, answered once: eager, on one process, without CUDA or tracing.
@@ -73,6 +77,7 @@ EXPRESSIONS = {
     "types.FunctionType": "type(lambda: None)",
     "types.LambdaType": "type(lambda: None)",
     "inspect.isfunction": "(lambda x: isinstance(x, type(lambda: None)))",
+    "os.path.join": "(lambda *parts: '/'.join(parts))",
     "inspect.isclass": "(lambda x: isinstance(x, type))",
     "torch.nn._single": "(lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,))",
     "torch.nn._pair": "(lambda x: tuple(x) if isinstance(x, (tuple, list)) else (x,) * 2)",
