@@ -100,12 +100,22 @@ class Closures:
         queue = list(roots)
         while queue:
             unit = queue.pop()
-            if unit in found:
-                continue
-            found.add(unit)
-            if self.failure(unit) is None:
-                queue += self.rewriter.rewrite(unit).references
+            if unit not in found:
+                found.add(unit)
+                if self.failure(unit) is None:
+                    queue += self.rewriter.rewrite(unit).references
+            if not queue:
+                queue += self._named_entries(found)
         return found
+
+    def _named_entries(self, found: set[Unit]) -> set[Unit]:
+        """What is registered under names that `found` spells, in the registries among `found`."""
+        tables = [entries for unit in found if (entries := self.rewriter.rewrite(unit).entries) is not None]
+        if not tables:
+            return set()
+        spelled = frozenset().union(*(unit.strings for unit in found))
+        entries = ((name, unit) for table in tables for name, (unit, _) in table.items())
+        return {unit for name, unit in entries if unit is not None and name in spelled} - found
 
     def refusal(self, unit: Unit, made: Sequence[Class] = ()) -> Refusal | None:
         """The first refusal that every construction or every forward of a class reaches, if any.

@@ -34,10 +34,11 @@ def standalone(translation: Translation, qualified_name: str) -> str:
 
 def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
     """Path -> text of every module that has one of `units`."""
+    emitted = set(units)
     by_module: dict[Module, list[Unit]] = {}
-    for unit in sorted(units, key=lambda unit: (unit.module.file.emitted_path, unit.order)):
+    for unit in sorted(emitted, key=lambda unit: (unit.module.file.emitted_path, unit.order)):
         by_module.setdefault(unit.module, []).append(unit)
-    needs = {module: _needs(module, found, closures) for module, found in by_module.items()}
+    needs = {module: _needs(module, found, emitted, closures) for module, found in by_module.items()}
     circles = _circles(
         {
             module: {unit.module for unit, _ in needs[module].values()} | set(_module_needs(found, closures).values())
@@ -45,7 +46,7 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
         }
     )
     return {
-        module.file.emitted_path: _emit(module, found, needs[module], circles, closures)
+        module.file.emitted_path: _emit(module, found, emitted, needs[module], circles, closures)
         for module, found in by_module.items()
     }
 
@@ -53,23 +54,23 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
 def unit_at(path: str, text: str, line: int, units: Iterable[Unit], closures: Closures) -> Unit:
     """The unit that an emitted line belongs to; for a line of the imports the first unit of the file."""
     here = sorted((unit for unit in units if unit.module.file.emitted_path == path), key=lambda unit: unit.order)
-    found, position = here[0], 0
+    found, position, emitted = here[0], 0, set(units)
     for unit in here:
-        position = text.find(_text(unit, closures.rewriter.rewrite(unit), closures)[0], position)
+        position = text.find(_text(unit, emitted, closures)[0], position)
         if position < 0 or text.count("\n", 0, position) + 1 > line:
             break
         found = unit
     return found
 
 
-def _needs(module: Module, units: list[Unit], closures: Closures) -> dict[str, tuple[Unit, str]]:
+def _needs(module: Module, units: list[Unit], emitted: set[Unit], closures: Closures) -> dict[str, tuple[Unit, str]]:
     """Local name -> (unit of another module, its name there), for what the emitted units use."""
     return {
         local: target
         for unit in units
         if closures.failure(unit) is None
         for local, target in closures.rewriter.rewrite(unit).imports.items()
-        if target[0].module is not module
+        if target[0].module is not module and target[0] in emitted
     }
 
 
@@ -82,6 +83,7 @@ def _module_needs(units: list[Unit], closures: Closures) -> dict[str, Module]:
 def _emit(
     module: Module,
     units: list[Unit],
+    emitted: set[Unit],
     needs: Mapping[str, tuple[Unit, str]],
     circles: Mapping[Module, int],
     closures: Closures,
@@ -102,7 +104,7 @@ def _emit(
     namespaces: dict[str, str] = {}
     texts = []
     for unit in units:
-        text, used = _text(unit, rewritten[unit], closures)
+        text, used = _text(unit, emitted, closures)
         texts.append((unit, text))
         namespaces.update(used)
     imports = (_foreign_imports(namespaces) + _source_imports(top)).strip("\n")
@@ -126,8 +128,10 @@ def _joined(texts: list[tuple[Unit, str]]) -> list[str]:
     return parts
 
 
-def _text(unit: Unit, rewritten: Rewritten, closures: Closures) -> tuple[str, dict[str, str]]:
-    failure = closures.failure(unit)
+def _text(unit: Unit, emitted: set[Unit], closures: Closures) -> tuple[str, dict[str, str]]:
+    failure, rewritten = closures.failure(unit), closures.rewriter.rewrite(unit)
+    if failure is None and rewritten.entries is not None:
+        return _registry_text(rewritten, emitted)
     if failure is None:
         return rewritten.text, rewritten.namespaces
     stand_ins = [f"{name} = {call_text(failure, 'unsupported')}" for name in unit.names]
@@ -142,6 +146,16 @@ def _header(module: Module, units: list[Unit]) -> str:
         f'"""Translated from {_plain(origin)}, {_plain(_place(module, units) + licence)}.\n\n'
         f'Source sha256 {module.file.sha256}.\n"""\n'
     )
+
+
+def _registry_text(rewritten: Rewritten, emitted: set[Unit]) -> tuple[str, dict[str, str]]:
+    """A registry with those of its entries that are emitted too."""
+    assert rewritten.entries is not None
+    entries = {
+        name: expression for name, (unit, expression) in rewritten.entries.items() if not unit or unit in emitted
+    }
+    lines = "".join(f"        {name!r}: lambda: {expression},\n" for name, expression in sorted(entries.items()))
+    return rewritten.text.replace("{}", f"{{\n{lines}    }}" if lines else "{}"), rewritten.namespaces
 
 
 def _standalone_header(mined: MinedClass) -> str:

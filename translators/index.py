@@ -42,6 +42,12 @@ class Unit:
         """Names that the statement reads or binds, also inside functions."""
         return frozenset(node.id for node in ast.walk(self.node) if isinstance(node, ast.Name))
 
+    @cached_property
+    def strings(self) -> frozenset[str]:
+        """String constants of the statement: a name that is looked up in a registry is one of them."""
+        constants = (node.value for node in ast.walk(self.node) if isinstance(node, ast.Constant))
+        return frozenset(value for value in constants if isinstance(value, str))
+
     @property
     def first_line(self) -> int:
         decorators = getattr(self.node, "decorator_list", ())
@@ -64,6 +70,7 @@ class Module:
     bindings: dict[str, str | tuple[Unit, ...]] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
+    registrations: list[ast.stmt] = field(default_factory=list)  # statements that call some `X.register...`
 
     @property
     def name(self) -> str:
@@ -340,6 +347,8 @@ class _Reader:
         if isinstance(statement, ast.For | ast.AugAssign):
             kind = "extension"
         if kind == "extension":
+            if any(True for _ in registering_calls(statement)):
+                self.module.registrations.append(statement)
             if isinstance(statement, ast.Assign) and environment.dotted(statement.targets[0]) is not None:
                 return  # an attribute such as __annotations__ or __doc__ of a class or function
             mentioned = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
@@ -413,6 +422,16 @@ def assigned_names(statement: ast.stmt) -> Iterator[str]:
             seen.add(node.id)
             yield node.id
         stack.extend(ast.iter_child_nodes(node))
+
+
+def registering_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """Every `X.register...(...)` in a statement outside functions."""
+    if isinstance(statement, ast.Expr | ast.For):
+        for node in ast.walk(statement):
+            function = node.func if isinstance(node, ast.Call) else None
+            if isinstance(function, ast.Attribute) and function.attr.startswith("register"):
+                assert isinstance(node, ast.Call)
+                yield node
 
 
 def _shared(a: str, b: str) -> int:

@@ -11,12 +11,13 @@ from translators import hubs
 from translators.class_graph import ClassGraph
 from translators.index import Index, Module, Unit, assigned_names
 from translators.limits import LimitExceeded, limited
+from translators.registries import Registries, Registry, foreign_spelling
 from translators.rewriting.calls import Calls
 from translators.rewriting.context import Scope, Surroundings, names_stored, pair_statements
 from translators.rewriting.definitions import Definitions
 from translators.rewriting.folding import Folding
 from translators.rewriting.references import References
-from translators.rewriting.refusals import refusal
+from translators.rewriting.refusals import call_text, refusal
 from translators.rewriting.unit import Rewritten
 
 # libcst's native parser overflows its stack, and ends the process, on what is nested some thousand levels deep.
@@ -34,6 +35,7 @@ class Rewriter:
         self.index = index
         self.classes = classes
         self.keeps = keeps
+        self.registries = Registries(index)
         self._surroundings: dict[str, Surroundings] = {}
         self._done: dict[Unit, Rewritten] = {}
         self._own_methods = frozenset(name for cls in classes.classes.values() for name in cls.methods)
@@ -71,6 +73,13 @@ class Rewriter:
             return Rewritten(unit, hubs.DEFINITIONS[unit.qualified_name].strip("\n"))
         if self._only_names_weights(unit):
             return Rewritten(unit, f"class {unit.name}:\n    verify = staticmethod(lambda weights: None)")
+        if unit in self.registries.found:
+            return self._registry(self.registries.found[unit])
+        if unit in self.registries.kinds:
+            text = "" if unit.name == "Registry" else f"{unit.name} = Registry"
+            return Rewritten(unit, text, namespaces={"Registry": "translators.runtime.support.Registry"})
+        if self.registries.completes(unit):
+            return Rewritten(unit)
         if _is_deeper(unit.node, _DEEPEST):
             found = refusal(
                 unit.module, unit.node, "R15", "", unit.name, f"{unit.name} is nested deeper than {_DEEPEST}"
@@ -95,12 +104,50 @@ class Rewriter:
             message = f"not rewritable: {str(error).splitlines()[0]}"
             return Rewritten(unit, failure=refusal(unit.module, unit.node, "R15", "", unit.name, message))
 
+    def _registry(self, registry: Registry) -> Rewritten:
+        """The table that the sources fill, with what the runtime has and what they define."""
+        unit = registry.unit
+        result = Rewritten(unit, entries={}, namespaces={"Registry": "translators.runtime.support.Registry"})
+        aliases = self.surroundings(unit.module).aliases
+        assert result.entries is not None
+        for name, symbol in registry.entries.items():
+            if symbol.kind == "unit":
+                result.entries[name] = (symbol.units[-1], _import(result, symbol.units[-1], symbol.name))
+                continue
+            spelled = foreign_spelling(symbol)
+            if spelled is None:
+                refused = refusal(unit.module, unit.node, "R10", "", symbol.name)
+                result.entries[name] = (None, call_text(refused, "refuse"))
+                result.namespaces["refuse"] = "translators.runtime.support.refuse"
+                continue
+            alias = aliases[spelled.imported]
+            result.namespaces[alias] = f"translators.runtime.{spelled.imported}"
+            result.entries[name] = (None, ".".join([alias, *spelled.expression.split(".")[1:]]))
+        parent = ""
+        if registry.parent is not None:
+            parent = f"    parent={_import(result, registry.parent, registry.parent.qualified_name)},\n"
+            result.references.add(registry.parent)
+            result.eager.add(registry.parent)
+        result.text = f"{unit.name} = Registry(\n    {unit.name!r},\n    {{}},\n{parent})"
+        return result
+
     def _only_names_weights(self, unit: Unit) -> bool:
         cls = self.classes.classes.get(unit)
         return cls is not None and any(
             symbol is not None and symbol.kind == "unit" and symbol.units[-1].qualified_name in hubs.NAMES_ONLY
             for _, symbol in cls.bases
         )
+
+
+def _import(result: Rewritten, unit: Unit, name: str) -> str:
+    """A local name for a unit that the source of `result` does not name itself."""
+    defined = name.rpartition(".")[2]
+    if unit.module is result.unit.module:
+        return defined
+    taken = result.imports.get(defined, (unit, defined)) != (unit, defined)
+    local = name.replace(".", "_") if taken or defined in result.unit.module.bindings else defined
+    result.imports[local] = (unit, defined)
+    return local
 
 
 def _parse(unit: Unit) -> tuple[cst.Module, dict[cst.CSTNode, ast.stmt]]:

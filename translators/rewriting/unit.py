@@ -30,7 +30,8 @@ class Rewritten:
     """A unit on the runtime. `imports` maps local names to (unit, its name), `modules` to modules of the sources, and
     `namespaces` to foreign modules or names.
 
-    `failure` says why the unit cannot be emitted. `eager` holds the units needed when the module is executed.
+    `failure` says why the unit cannot be emitted. `eager` holds the units needed when the module is executed. `entries`
+    is the table of a registry, which stands in `text` as {}: name -> (unit, None where the runtime has it; expression).
     """
 
     unit: Unit
@@ -43,3 +44,4 @@ class Rewritten:
     facts: dict[str, Facts] = field(default_factory=dict)
     later: list[Refusal] = field(default_factory=list)
     failure: Refusal | None = None
+    entries: dict[str, tuple[Unit | None, str]] | None = None

@@ -14,6 +14,7 @@ from translators.diagnostics import Refused
 from translators.runtime.arrays import ARRAYS, value
 from translators.runtime.construction import is_placeholder
 from translators.runtime.nn import Sequential
+from translators.runtime.registry import Registry as Registry
 
 
 def refuse(code: str, message: str) -> NoReturn:
