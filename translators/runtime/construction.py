@@ -42,7 +42,7 @@ class RandomStream:
 
 
 class Observer:
-    """Hears of modules as they are made and called in its context; subclasses note what they need."""
+    """Hears of modules as they are made and called in its context, and may change what a call returns."""
 
     def made(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """`module` is what its class made of the arguments."""
@@ -50,8 +50,9 @@ class Observer:
     def enters(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """`module` is called; what is called before it leaves is called by it."""
 
-    def leaves(self, module: Any, result: Any) -> None:
-        """The call that was entered last returns."""
+    def leaves(self, module: Any, result: Any) -> Any:
+        """What the call that was entered last returns."""
+        return result
 
 
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)

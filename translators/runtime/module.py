@@ -177,9 +177,7 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         if watching is None:
             return self._called(*args, **kwargs)
         watching.enters(self, args, kwargs)
-        result = self._called(*args, **kwargs)
-        watching.leaves(self, result)
-        return result
+        return watching.leaves(self, self._called(*args, **kwargs))
 
     def _called(self, *args: Any, **kwargs: Any) -> Any:
         if phase.get() == RUNNING:

@@ -9,7 +9,6 @@ from translators.runtime.functional import (
     layout,
     normalization,
     pooling,
-    regularization,
     similarity,
 )
 from translators.runtime.tensor import (
@@ -21,6 +20,7 @@ from translators.runtime.tensor import (
     indexing,
     inplace,
     linear_algebra,
+    native,
     random,
     reduction,
     shape,
@@ -37,6 +37,7 @@ _ROOMS = (
     shape,
     indexing,
     linear_algebra,
+    native,
     decompositions,
     fourier,
     inplace,
@@ -53,15 +54,12 @@ _FUNCTIONAL = {
         "celu",
         "hardshrink",
         "threshold",
-        "softmax",
-        "log_softmax",
     ),
     convolution: ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "bilinear"),
     similarity: ("cosine_similarity", "pairwise_distance"),
     layout: ("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
-    normalization: ("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"),
-    pooling: ("adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d"),
-    regularization: ("dropout", "alpha_dropout"),
+    normalization: ("rms_norm",),
+    pooling: ("adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d"),
 }
 
 _NAMES = {room: room.__all__ for room in _ROOMS} | _FUNCTIONAL

@@ -8,10 +8,12 @@ from translators.runtime.functional import (
     convolution,
     embeddings,
     layout,
+    loss,
     normalization,
     pooling,
     regularization,
     resampling,
+    sampling,
     similarity,
 )
 
@@ -21,10 +23,12 @@ _ROOMS = (
     convolution,
     embeddings,
     layout,
+    loss,
     normalization,
     pooling,
     regularization,
     resampling,
+    sampling,
     similarity,
 )
 

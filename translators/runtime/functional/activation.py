@@ -17,11 +17,6 @@ def relu(input: Any, inplace: bool = False) -> Any:
     return jax.nn.relu(input)
 
 
-@op
-def relu_(input: Any) -> Any:
-    return jax.nn.relu(input)
-
-
 @function
 def relu6(input: Any, inplace: bool = False) -> Any:
     return hardtanh(input, 0.0, 6.0)
@@ -40,11 +35,6 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     x = jnp.asarray(input)
     return jnp.where(x > 0, x, x * negative_slope)
-
-
-@function
-def leaky_relu_(input: Any, negative_slope: float = 0.01) -> Any:
-    return leaky_relu(input, negative_slope)
 
 
 @op
@@ -197,5 +187,19 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     one_hot = jnp.put_along_axis(jnp.zeros_like(soft), picked, 1, axis=dim, inplace=False)
     return lax.stop_gradient(one_hot - soft) + soft
 
+
+def _named_in_place(function: Any) -> Any:
+    """The in-place name of an activation: the translator rebinds what it writes."""
+
+    def apply(input: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(input, *args, **kwargs)
+
+    apply.__name__ = apply.__qualname__ = f"{function.__name__}_"
+    apply.__doc__ = f"In-place `{function.__name__}`."
+    return apply
+
+
+relu_, leaky_relu_, elu_, celu_ = map(_named_in_place, (relu, leaky_relu, elu, celu))
+selu_, hardtanh_, threshold_, rrelu_ = map(_named_in_place, (selu, hardtanh, threshold, rrelu))
 
 __all__ = public(globals())

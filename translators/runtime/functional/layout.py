@@ -27,8 +27,11 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: Any = Non
             return lax.pad(input, number, [(low, high, 0) for low, high in amounts])
         cropped = input[tuple(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(input.shape, amounts))]
         return np.pad(cropped, [(max(0, a), max(0, b)) for a, b in amounts], constant_values=number)
-    if mode not in _MODES or (mode == "circular" and min(pad) < 0):
+    if mode not in _MODES:
         raise Refused("R10", f"F.pad with mode {mode!r}")
+    if mode == "circular":
+        input = input[tuple(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(input.shape, amounts))]
+        amounts = [(max(0, a), max(0, b)) for a, b in amounts]
     for n, (low, high) in zip(input.shape, amounts):
         if max(low, high) > (n - 1 if mode == "reflect" else n) and mode != "replicate":
             raise ValueError(f"{mode} padding {(low, high)} is too large for an axis of {n}")

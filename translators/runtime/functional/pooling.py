@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from translators.diagnostics import Refused
 from translators.runtime.arrays import function, pair_of, public
 
 
@@ -57,22 +58,28 @@ def _max_pool(
     ceil_mode: bool,
     return_indices: bool,
 ) -> Any:
-    if return_indices:
-        raise Refused("R10", "max pooling with return_indices")
     x, kernel = jnp.asarray(input), pair_of(kernel_size, spatial)
-    stride, _, dilation, margins, _ = _windows(x, kernel, stride, padding, dilation, ceil_mode)
+    stride, padding, dilation, margins, counts = _windows(x, kernel, stride, padding, dilation, ceil_mode)
     lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
-    if all(d == 1 for d in dilation):
+    if not return_indices and all(d == 1 for d in dilation):
         return _reduce(x, lowest, lax.max, kernel, stride, margins, dilation)
-    # Dilated windows have no gradient rule in JAX: take the largest of shifted slices.
+    # Dilated windows have no gradient rule in JAX, and windows no argmax: take the largest of shifted slices.
     lead = x.ndim - spatial
-    x = lax.pad(x, np.asarray(lowest, x.dtype), [(0, 0, 0)] * lead + [(low, high, 0) for low, high in margins])
-    sizes = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[lead:], kernel, stride, dilation)]
-    shifted = []
+    padded = lax.pad(x, np.asarray(lowest, x.dtype), [(0, 0, 0)] * lead + [(low, high, 0) for low, high in margins])
+    shifted, places = [], []
     for position in np.ndindex(*kernel):
-        index = [slice(p * d, p * d + (n - 1) * s + 1, s) for p, d, n, s in zip(position, dilation, sizes, stride)]
-        shifted.append(x[(..., *index)])
-    return jnp.max(jnp.stack(shifted), axis=0)
+        starts = [p * d for p, d in zip(position, dilation)]
+        index = [slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(starts, counts, stride)]
+        shifted.append(padded[(..., *index)])
+        axes = [np.arange(n) * s + a - p for n, s, a, p in zip(counts, stride, starts, padding)]
+        places.append(np.ravel_multi_index(np.meshgrid(*axes, indexing="ij"), x.shape[lead:], mode="clip"))
+    stacked = jnp.stack(shifted)
+    if not return_indices:
+        return jnp.max(stacked, axis=0)
+    best = jnp.argmax(stacked, axis=0)
+    every = jnp.broadcast_to(np.stack(places).reshape(-1, *(1,) * lead, *counts), stacked.shape)
+    values, indices = (jnp.take_along_axis(a, best[None], 0)[0] for a in (stacked, every))
+    return values, indices
 
 
 @function
@@ -178,14 +185,63 @@ def avg_pool3d(
 
 
 def _lp_pool(input: Any, norm_type: float, spatial: int, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
-    x, kernel = jnp.asarray(input), pair_of(kernel_size, spatial)
-    stride, _, dilation, margins, _ = _windows(x, kernel, stride, 0, 1, ceil_mode)
-    return _reduce(x**norm_type, 0, lax.add, kernel, stride, margins, dilation) ** (1.0 / norm_type)
+    """By way of averages, as PyTorch does, whose divisors count in windows that reach over the border."""
+    average = _avg_pool(input**norm_type, spatial, kernel_size, stride, 0, ceil_mode, True, None)
+    total = jax.nn.relu(average) * math.prod(pair_of(kernel_size, spatial))
+    return total ** (1.0 / norm_type)
+
+
+@function
+def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+    return _lp_pool(input, norm_type, 1, kernel_size, stride, ceil_mode)
 
 
 @function
 def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     return _lp_pool(input, norm_type, 2, kernel_size, stride, ceil_mode)
+
+
+@function
+def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+    return _lp_pool(input, norm_type, 3, kernel_size, stride, ceil_mode)
+
+
+def _max_unpool(
+    input: Any, indices: Any, spatial: int, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Any:
+    """Values at the places that max pooling found them; zero elsewhere."""
+    kernel = pair_of(kernel_size, spatial)
+    stride = kernel if stride is None or stride == [] else pair_of(stride, spatial)
+    padding = pair_of(padding, spatial)
+    sizes = [(n - 1) * s - 2 * p + k for n, k, s, p in zip(input.shape[-spatial:], kernel, stride, padding)]
+    sizes = sizes if output_size is None else [int(n) for n in output_size][-spatial:]
+    lead = input.shape[:-spatial]
+    flat = jnp.zeros((*lead, math.prod(sizes)), input.dtype)
+    rows = jnp.put_along_axis(
+        flat, indices.reshape(*lead, -1), input.reshape(*lead, -1), axis=-1, inplace=False, mode="drop"
+    )
+    return rows.reshape(*lead, *sizes)
+
+
+@function
+def max_unpool1d(
+    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Any:
+    return _max_unpool(input, indices, 1, kernel_size, stride, padding, output_size)
+
+
+@function
+def max_unpool2d(
+    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Any:
+    return _max_unpool(input, indices, 2, kernel_size, stride, padding, output_size)
+
+
+@function
+def max_unpool3d(
+    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Any:
+    return _max_unpool(input, indices, 3, kernel_size, stride, padding, output_size)
 
 
 def _bounds(n: int, s: int) -> list[tuple[int, int]]:
@@ -220,9 +276,9 @@ def _adaptive_avg(input: Any, output_size: Any, spatial: int) -> Any:
 
 
 def _adaptive_max(input: Any, output_size: Any, spatial: int, return_indices: bool) -> Any:
-    if return_indices:
-        raise Refused("R10", "adaptive max pooling with return_indices")
     x = jnp.asarray(input)
+    if return_indices:
+        return _adaptive_max_with_indices(x, _targets(x, output_size, spatial))
     for axis, s in zip(range(x.ndim - spatial, x.ndim), _targets(x, output_size, spatial)):
         bounds = _bounds(x.shape[axis], s)
         if x.shape[axis] == s:
@@ -230,6 +286,20 @@ def _adaptive_max(input: Any, output_size: Any, spatial: int, return_indices: bo
         pieces = [jnp.max(lax.slice_in_dim(x, start, end, axis=axis), axis=axis) for start, end in bounds]
         x = jnp.stack(pieces, axis=axis)
     return x
+
+
+def _adaptive_max_with_indices(x: jax.Array, targets: Sequence[int]) -> tuple:
+    """Values and their places in the flattened plane."""
+    lead, plane = x.shape[: -len(targets)], x.shape[-len(targets) :]
+    places = np.arange(math.prod(plane)).reshape(plane)
+    values, indices = [], []
+    for cell in itertools.product(*(_bounds(n, s) for n, s in zip(plane, targets))):
+        window = (..., *(slice(start, end) for start, end in cell))
+        content = x[window].reshape(*lead, -1)
+        best = jnp.argmax(content, axis=-1, keepdims=True)
+        values.append(jnp.take_along_axis(content, best, -1)[..., 0])
+        indices.append(jnp.asarray(places[window].reshape(-1))[best[..., 0]])
+    return tuple(jnp.stack(found, -1).reshape(*lead, *targets) for found in (values, indices))
 
 
 @function
@@ -261,5 +331,21 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     return _adaptive_max(input, output_size, 3, return_indices)
 
+
+def _with_indices(pool: Callable) -> Any:
+    def apply(*args: Any, **kwargs: Any) -> tuple:
+        return pool(*args, **kwargs, return_indices=True)
+
+    apply.__name__ = apply.__qualname__ = f"{pool.__name__}_with_indices"
+    apply.__doc__ = f"`{pool.__name__}` with return_indices."
+    return apply
+
+
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = map(
+    _with_indices, (max_pool1d, max_pool2d, max_pool3d)
+)
+adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max_pool3d_with_indices = map(
+    _with_indices, (adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d)
+)
 
 __all__ = public(globals())

@@ -50,12 +50,22 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 @function
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Keeps mean and variance of SELU networks."""
+    return _alpha_dropped(input, p, training, input.shape)
+
+
+@function
+def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+    """Alpha dropout of whole channels."""
+    return _alpha_dropped(input, p, training, (*input.shape[:2], *(1,) * (input.ndim - 2)))
+
+
+def _alpha_dropped(x: Any, p: float, training: bool, mask_shape: tuple[int, ...]) -> Any:
     if not training or p == 0:
-        return input
+        return x
     alpha = -1.7580993408473766
     scale = ((1 - p) * (1 + p * alpha**2)) ** -0.5
-    kept = jax.random.bernoulli(next_key(), 1 - p, input.shape)
-    return scale * jnp.where(kept, input, alpha) - scale * p * alpha
+    kept = jax.random.bernoulli(next_key(), 1 - p, mask_shape)
+    return (scale * jnp.where(kept, x, alpha) - scale * p * alpha).astype(x.dtype)
 
 
 __all__ = public(globals())

@@ -1,4 +1,4 @@
-"""Interpolation and sampling grids. Linear modes are one small constant matrix per axis."""
+"""Interpolation: one small constant matrix per axis in the linear and cubic modes."""
 
 from __future__ import annotations
 
@@ -43,16 +43,38 @@ def _linear_matrix(n: int, out: int, scale: float | None, align_corners: bool) -
 
 def _cubic_matrix(n: int, out: int, scale: float | None, align_corners: bool) -> np.ndarray:
     """(out, n): four weights per row of the kernel with a = -0.75, indices clamped to the border."""
-    a = -0.75
     at = _positions(n, out, scale, align_corners)
     base = np.floor(at).astype(np.int64)
     t = at - base
     matrix = np.zeros((out, n), np.float32)
     for offset in (-1, 0, 1, 2):
-        d = np.abs(t - offset)
-        near = (a + 2) * d**3 - (a + 3) * d**2 + 1
-        far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
-        np.add.at(matrix, (np.arange(out), np.clip(base + offset, 0, n - 1)), np.where(d <= 1, near, far))
+        weights = _cubic(np.abs(t - offset), -0.75)
+        np.add.at(matrix, (np.arange(out), np.clip(base + offset, 0, n - 1)), weights)
+    return matrix
+
+
+def _cubic(d: np.ndarray, a: float) -> np.ndarray:
+    """The cubic convolution kernel at distances below two."""
+    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
+    far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+    return np.where(d <= 1, near, far)
+
+
+def _smoothing_matrix(n: int, out: int, scale: float | None, align_corners: bool, cubic: bool) -> np.ndarray:
+    """(out, n): a filter as wide as the step, cut off at the border and normalised; the cubic one has a = -0.5."""
+    if align_corners:
+        step = (n - 1) / (out - 1) if out > 1 else 0.0
+    else:
+        step = _step(n, out, scale)
+    width = max(step, 1.0)
+    reach = width * (2 if cubic else 1)
+    matrix = np.zeros((out, n), np.float32)
+    for i in range(out):
+        centre = step * (i + 0.5)
+        places = np.arange(max(int(centre - reach + 0.5), 0), min(int(centre + reach + 0.5), n))
+        d = np.abs(places - centre + 0.5) / width
+        weights = np.where(d < 2, _cubic(d, -0.5), 0) if cubic else np.maximum(1 - d, 0)
+        matrix[i, places] = weights / weights.sum()
     return matrix
 
 
@@ -75,8 +97,6 @@ def interpolate(
     """x (N, C, ...). Coordinates use the given scale factor unless it is recomputed, as in PyTorch."""
     x = jnp.asarray(input)
     spatial = x.ndim - 2
-    if antialias:
-        raise Refused("R10", "interpolate with antialias=True")
     if size is not None:
         outs: Sequence[int] = [int(n) for n in pair_of(size, spatial)]
         scales: Sequence[float | None] = [None] * spatial
@@ -90,6 +110,8 @@ def interpolate(
         if mode in ("nearest", "nearest-exact"):
             if n != out or scale not in (None, 1.0):
                 x = jnp.take(x, _nearest_indices(n, out, scale, mode == "nearest-exact"), axis=axis)
+        elif antialias and mode in ("bilinear", "bicubic") and spatial == 2:
+            x = _apply(x, axis, _smoothing_matrix(n, out, scale, bool(align_corners), mode == "bicubic"))
         elif _LINEAR.get(mode) == spatial:
             if n != out or scale not in (None, 1.0):
                 x = _apply(x, axis, _linear_matrix(n, out, scale, bool(align_corners)))
@@ -108,65 +130,13 @@ def upsample(
 
 
 @function
-def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = None) -> Any:
-    """theta (N, 2, 3), size (N, C, H, W): sampling positions (N, H, W, 2) in [-1, 1]."""
-    _, _, height, width = size
-
-    def axis(n: int) -> np.ndarray:
-        steps = np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
-        return steps if align_corners else steps * np.float32((n - 1) / n)
-
-    rows, columns = np.meshgrid(axis(height), axis(width), indexing="ij")
-    base = np.stack([columns, rows, np.ones_like(rows)], -1)
-    return jnp.einsum("hwk,nok->nhwo", base, theta, precision="highest")
-
-
-def _unnormalised(coordinate: Any, n: int, align_corners: bool) -> Any:
-    return (coordinate + 1) / 2 * (n - 1) if align_corners else ((coordinate + 1) * n - 1) / 2
-
-
-def _reflected(coordinate: Any, n: int, align_corners: bool) -> Any:
-    low, high = (0.0, n - 1.0) if align_corners else (-0.5, n - 0.5)
-    span = high - low
-    if span == 0:
-        return jnp.zeros_like(coordinate)
-    distance = jnp.abs(coordinate - low)
-    flips, rest = jnp.floor(distance / span), distance % span
-    return jnp.clip(jnp.where(flips % 2 == 0, rest + low, high - rest), 0, n - 1)
+def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    return interpolate(input, size, scale_factor, "nearest")
 
 
 @function
-def grid_sample(
-    input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
-) -> Any:
-    """input (N, C, H, W) sampled at grid (N, h, w, 2), whose last axis is (x, y) in [-1, 1]."""
-    x = jnp.asarray(input)
-    if x.ndim != 4 or mode not in ("bilinear", "nearest"):
-        raise Refused("R10", f"grid_sample with mode {mode!r} over {x.ndim - 2} axes")
-    height, width = x.shape[2:]
-    places = []
-    for coordinate, n in ((grid[..., 1], height), (grid[..., 0], width)):
-        place = _unnormalised(coordinate, n, bool(align_corners))
-        if padding_mode == "border":
-            place = jnp.clip(place, 0, n - 1)
-        elif padding_mode == "reflection":
-            place = _reflected(place, n, bool(align_corners))
-        places.append(place)
-    if mode == "nearest":
-        return _pick(x, *(jnp.round(place).astype(jnp.int32) for place in places))
-    (top, left) = (jnp.floor(place).astype(jnp.int32) for place in places)
-    (v, u) = (place - jnp.floor(place) for place in places)
-    corners = ((0, 0, (1 - v) * (1 - u)), (0, 1, (1 - v) * u), (1, 0, v * (1 - u)), (1, 1, v * u))
-    return sum(_pick(x, top + i, left + j) * weight[:, None] for i, j, weight in corners)
-
-
-def _pick(x: Any, rows: Any, columns: Any) -> Any:
-    """x (N, C, H, W) at integer places (N, h, w); zero outside."""
-    height, width = x.shape[2:]
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    batch = np.arange(x.shape[0])[:, None, None]
-    found = x[batch, :, jnp.clip(rows, 0, height - 1), jnp.clip(columns, 0, width - 1)]
-    return jnp.moveaxis(found, -1, 1) * inside[:, None]
+def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
 
 
 __all__ = public(globals())

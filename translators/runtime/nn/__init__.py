@@ -10,15 +10,18 @@ from translators.runtime.nn import (
     containers,
     convolution,
     layout,
+    loss,
     normalization,
     pooling,
+    quantization,
     rearrangement,
     recurrent,
+    transformer,
 )
 
 _ROOMS = (
-    *(activation, attention, containers, convolution, layout),
-    *(normalization, pooling, rearrangement, recurrent),
+    *(activation, attention, containers, convolution, layout, loss),
+    *(normalization, pooling, quantization, rearrangement, recurrent, transformer),
 )
 
 __all__ = ["Buffer", "Module", "Parameter", "functional", "init", *(name for room in _ROOMS for name in room.__all__)]

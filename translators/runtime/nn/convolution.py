@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from translators.diagnostics import Refused
 from translators.runtime import functional as F
 from translators.runtime import init
 from translators.runtime.arrays import pair_of, public, value
@@ -49,6 +48,9 @@ class Bilinear(_Weighted):
         dtype: Any = None,
     ):
         super().__init__()
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
         self.weight = Parameter(empty(out_features, in1_features, in2_features, dtype=dtype))
         self.bias = Parameter(empty(out_features, dtype=dtype)) if bias else None
         self.reset_parameters()
@@ -138,12 +140,18 @@ class _ConvolutionTranspose(_Convolution):
         self.reset_parameters()
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
-        if output_size is not None:
-            raise Refused("R10", "a transposed convolution with output_size")
+        extra = self.output_padding if output_size is None else self._extra(input, output_size)
         convolve = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[self._spatial]
-        return convolve(
-            input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        )
+        return convolve(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+
+    def _extra(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        """The output padding that gives an output of this size."""
+        axes = zip(input.shape[-self._spatial :], self.stride, self.padding, self.dilation, self.kernel_size)
+        smallest = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in axes]
+        extra = tuple(int(n) - low for n, low in zip(tuple(output_size)[-self._spatial :], smallest))
+        if any(not 0 <= e < s for e, s in zip(extra, self.stride)):
+            raise ValueError(f"output_size {tuple(output_size)} is out of reach of the smallest size {smallest}")
+        return extra
 
 
 class ConvTranspose1d(_ConvolutionTranspose):
@@ -171,6 +179,9 @@ class Embedding(Module):
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx
         self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.sparse = sparse
         given = _weight is not None
         self.weight = Parameter(
             _weight if given else empty(num_embeddings, embedding_dim, dtype=dtype), requires_grad=not _freeze
@@ -184,7 +195,42 @@ class Embedding(Module):
             zero_(value(self.weight)[self.padding_idx])
 
     def forward(self, input: Any) -> Any:
-        return F.embedding(input, self.weight, self.padding_idx, self.max_norm)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None, max_norm: float | None = None,
+        norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+    ) -> Any:  # fmt: skip
+        rows, width = embeddings.shape
+        return cls(
+            rows, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings,
+            _freeze=freeze,
+        )  # fmt: skip
+
+
+class EmbeddingBag(Embedding):
+    """Sums, means or maxima of the rows of each bag."""
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None, norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, _weight: Any = None,
+        include_last_offset: bool = False, padding_idx: int | None = None, device: Any = None, dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(
+            num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight,
+            dtype=dtype,
+        )  # fmt: skip
+        self.mode = mode
+        self.include_last_offset = include_last_offset
+
+    def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
+        return F.embedding_bag(
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode, self.sparse,
+            per_sample_weights, self.include_last_offset, self.padding_idx,
+        )  # fmt: skip
 
 
 __all__ = public(globals())

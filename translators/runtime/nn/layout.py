@@ -44,6 +44,11 @@ class AlphaDropout(_Dropout):
         return F.alpha_dropout(input, self.p, self.training)
 
 
+class FeatureAlphaDropout(_Dropout):
+    def forward(self, input: Any) -> Any:
+        return F.feature_alpha_dropout(input, self.p, self.training)
+
+
 class _Padding(Module):
     _spatial = 2
     _mode = "constant"
@@ -117,6 +122,10 @@ class CircularPad1d(_Padding):
 
 class CircularPad2d(_Padding):
     _spatial, _mode = 2, "circular"
+
+
+class CircularPad3d(_Padding):
+    _spatial, _mode = 3, "circular"
 
 
 class Flatten(Module):
@@ -227,6 +236,17 @@ class CosineSimilarity(Module):
 
     def forward(self, x1: Any, x2: Any) -> Any:
         return F.cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class PairwiseDistance(Module):
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
+        super().__init__()
+        self.norm = p
+        self.eps = eps
+        self.keepdim = keepdim
+
+    def forward(self, x1: Any, x2: Any) -> Any:
+        return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
 
 
 __all__ = public(globals())

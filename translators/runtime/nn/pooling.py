@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from translators.diagnostics import Refused
 from translators.runtime import functional as F
-from translators.runtime.arrays import public
+from translators.runtime.arrays import pair_of, public
 from translators.runtime.module import Module
 
 
@@ -16,8 +15,6 @@ class _MaxPool(Module):
         ceil_mode: bool = False,
     ):  # fmt: skip
         super().__init__()
-        if return_indices:
-            raise Refused("R10", "max pooling with return_indices")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -26,7 +23,7 @@ class _MaxPool(Module):
         self.ceil_mode = ceil_mode
 
     def _arguments(self) -> tuple:
-        return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
 
 
 class MaxPool1d(_MaxPool):
@@ -91,7 +88,7 @@ class AvgPool3d(AvgPool2d):
         return F.avg_pool3d(input, *self._arguments())
 
 
-class LPPool2d(Module):
+class _LPPool(Module):
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False):
         super().__init__()
         self.norm_type = norm_type
@@ -99,16 +96,62 @@ class LPPool2d(Module):
         self.stride = stride
         self.ceil_mode = ceil_mode
 
+    def _arguments(self) -> tuple:
+        return self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+
+
+class LPPool1d(_LPPool):
     def forward(self, input: Any) -> Any:
-        return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+        return F.lp_pool1d(input, *self._arguments())
+
+
+class LPPool2d(_LPPool):
+    def forward(self, input: Any) -> Any:
+        return F.lp_pool2d(input, *self._arguments())
+
+
+class LPPool3d(_LPPool):
+    def forward(self, input: Any) -> Any:
+        return F.lp_pool3d(input, *self._arguments())
+
+
+class _MaxUnpool(Module):
+    _spatial = 2
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
+        super().__init__()
+        self.kernel_size = pair_of(kernel_size, self._spatial)
+        self.stride = pair_of(kernel_size if stride is None else stride, self._spatial)
+        self.padding = pair_of(padding, self._spatial)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        unpool = {1: F.max_unpool1d, 2: F.max_unpool2d, 3: F.max_unpool3d}[self._spatial]
+        return unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool1d(_MaxUnpool):
+    _spatial = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    _spatial = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    _spatial = 3
 
 
 class _Adaptive(Module):
+    def __init__(self, output_size: Any):
+        super().__init__()
+        self.output_size = output_size
+
+
+class _AdaptiveMax(Module):
     def __init__(self, output_size: Any, return_indices: bool = False):
         super().__init__()
-        if return_indices:
-            raise Refused("R10", "adaptive max pooling with return_indices")
         self.output_size = output_size
+        self.return_indices = return_indices
 
 
 class AdaptiveAvgPool1d(_Adaptive):
@@ -126,19 +169,19 @@ class AdaptiveAvgPool3d(_Adaptive):
         return F.adaptive_avg_pool3d(input, self.output_size)
 
 
-class AdaptiveMaxPool1d(_Adaptive):
+class AdaptiveMaxPool1d(_AdaptiveMax):
     def forward(self, input: Any) -> Any:
-        return F.adaptive_max_pool1d(input, self.output_size)
+        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool2d(_Adaptive):
+class AdaptiveMaxPool2d(_AdaptiveMax):
     def forward(self, input: Any) -> Any:
-        return F.adaptive_max_pool2d(input, self.output_size)
+        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool3d(_Adaptive):
+class AdaptiveMaxPool3d(_AdaptiveMax):
     def forward(self, input: Any) -> Any:
-        return F.adaptive_max_pool3d(input, self.output_size)
+        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
 
 __all__ = public(globals())

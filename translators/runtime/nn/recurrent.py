@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from translators.diagnostics import Refused
 from translators.runtime import functional as F
 from translators.runtime import init
 from translators.runtime.arrays import public, value
@@ -53,8 +52,10 @@ class _Recurrent(Module):
         dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None,
     ):  # fmt: skip
         super().__init__()
-        if proj_size:
-            raise Refused("R10", "a recurrent layer with proj_size")
+        if proj_size and self._states == 1:
+            raise ValueError("proj_size is for LSTM only")
+        if proj_size >= hidden_size:
+            raise ValueError(f"proj_size {proj_size} is not smaller than hidden_size {hidden_size}")
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -62,16 +63,20 @@ class _Recurrent(Module):
         self.batch_first = batch_first
         self.dropout = dropout
         self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        out = proj_size or hidden_size
         directions = 2 if bidirectional else 1
         rows = self._gates * hidden_size
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
-                width = input_size if layer == 0 else hidden_size * directions
+                width = input_size if layer == 0 else out * directions
                 self.register_parameter(f"weight_ih_{suffix}", Parameter(empty(rows, width, dtype=dtype)))
-                self.register_parameter(f"weight_hh_{suffix}", Parameter(empty(rows, hidden_size, dtype=dtype)))
+                self.register_parameter(f"weight_hh_{suffix}", Parameter(empty(rows, out, dtype=dtype)))
                 if bias:
                     self.register_parameter(f"bias_ih_{suffix}", Parameter(empty(rows, dtype=dtype)))
                     self.register_parameter(f"bias_hh_{suffix}", Parameter(empty(rows, dtype=dtype)))
+                if proj_size:
+                    self.register_parameter(f"weight_hr_{suffix}", Parameter(empty(out, hidden_size, dtype=dtype)))
         self.reset_parameters()
 
     def _suffixes(self, layer: int) -> tuple[str, ...]:
@@ -93,10 +98,13 @@ class _Recurrent(Module):
         """x (L, N, C); returns (L, N, H) and the last states."""
         weight_in, bias_in, weight, bias = self._weights(suffix)
         given = F.linear(x, weight_in, bias_in)
+        narrowed = value(vars(self).get(f"weight_hr_{suffix}"))
         backwards = suffix.endswith("_reverse")
 
         def step(states: tuple, now: jax.Array) -> tuple:
             states = self._step(now, states, weight, bias)
+            if narrowed is not None:
+                states = (F.linear(states[0], narrowed), *states[1:])
             return states, states[0]
 
         scanned: Any = lax.scan(step, states, given, reverse=backwards)
@@ -111,7 +119,8 @@ class _Recurrent(Module):
             x = jnp.swapaxes(x, 0, 1)
         count = self.num_layers * (2 if self.bidirectional else 1)
         if hx is None:
-            first = (jnp.zeros((count, x.shape[1], self.hidden_size), x.dtype),) * self._states
+            widths = (self.proj_size or self.hidden_size, self.hidden_size)[: self._states]
+            first = tuple(jnp.zeros((count, x.shape[1], width), x.dtype) for width in widths)
         else:
             first = tuple(hx) if self._states > 1 else (hx,)
             first = tuple(s[:, None] for s in first) if single else first
@@ -152,6 +161,7 @@ class RNN(_Recurrent):
         **kwargs: Any,
     ):
         super().__init__(input_size, hidden_size, num_layers, *args, **kwargs)
+        self.nonlinearity = nonlinearity
         self._step = _relu if nonlinearity == "relu" else _tanh
 
 
@@ -164,6 +174,7 @@ class _Cell(Module):
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
+        self.bias = bias
         rows = self._gates * hidden_size
         self.weight_ih = Parameter(empty(rows, input_size, dtype=dtype))
         self.weight_hh = Parameter(empty(rows, hidden_size, dtype=dtype))
@@ -185,6 +196,16 @@ class _Cell(Module):
 
 class LSTMCell(_Cell):
     _gates, _states, _step = 4, 2, staticmethod(_lstm)
+
+
+class RNNCell(_Cell):
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
+        dtype: Any = None,
+    ):  # fmt: skip
+        super().__init__(input_size, hidden_size, bias, device, dtype)
+        self.nonlinearity = nonlinearity
+        self._step = _relu if nonlinearity == "relu" else _tanh
 
 
 class GRUCell(_Cell):

@@ -1,6 +1,15 @@
 """Every operation of the runtime over its parameters, drawn at random: what the parity tests run and the docs list."""
 
-from tests.translators.runtime.catalogue import elementwise, indexing, products, reduction, shape
+from tests.translators.runtime.catalogue import (
+    activation,
+    convolution,
+    elementwise,
+    indexing,
+    layers,
+    products,
+    reduction,
+    shape,
+)
 
 FAMILIES = {
     "elementwise": elementwise.cases,
@@ -10,4 +19,11 @@ FAMILIES = {
     "creation": shape.creation,
     "indexing": indexing.cases,
     "products": products.cases,
+    "activation": activation.cases,
+    "random": activation.random,
+    "losses": activation.losses,
+    "convolution": convolution.cases,
+    "layers": layers.cases,
+    "functions": layers.functions,
+    "sequences": layers.sequences,
 }

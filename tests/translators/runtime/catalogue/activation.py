@@ -36,7 +36,9 @@ f log_softmax({x, 1|x, dim=-1|x})
 f softmin({x, 1|x, dim=0|x})
 f {dropout|alpha_dropout|dropout1d|dropout2d|dropout3d|feature_alpha_dropout}(x{, 0.5, False|
     , p=0.2, training=False|, 0.0, True})
-t dropout(x, 0.5, {False|train=False})
+t {dropout|alpha_dropout}(x, 0.5, {False|train=False})
+tm softmax({x, 1, torch.float32|x.half(), -1, torch.float32|x.half(), dim=1, dtype=torch.float32})
+tm log_softmax({x.half(), 1, torch.float32|x, 1})
 """
 
 _RANDOM = """
@@ -52,7 +54,7 @@ p torch.{bernoulli(u)|bernoulli(x, 0.3)|normal(0.0, 1.0, (2, 3))|normal(x, 1.0)|
     normal(mean=0.0, std=1.0, size=(2,))|multinomial(u[0], 2)|multinomial(u[0], 3, replacement=True)|
     randint_like(n, 5)|randint_like(x, 1, 5)|poisson(u)}
 p out = torch.zeros_like(x)\\nout.{normal_()|normal_(0, 2)|uniform_()|uniform_(-1, 1)|bernoulli_(0.3)|bernoulli_()|
-    exponential_()|log_normal_()|random_(5)|random_(1, 3)|normal_(mean=1.0, std=0.5)|geometric_(0.5)|cauchy_()|
+    exponential_()|log_normal_()|random_(5)|random_(1, 3)|normal_(mean=1.0, std=0.5)|
     bernoulli_(p=0.5)}\\nreturn out
 p x.{bernoulli(0.3)|new_empty(2, 3).normal_()|new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(0.7)}
 p F.scaled_dot_product_attention(x, x, x, dropout_p=0.3)
@@ -89,26 +91,26 @@ f l1_loss({x, y|x, y, reduction="none"|x, y, reduction="sum"})
 f smooth_l1_loss({x, y|x, y, beta=0.5|x, y, reduction="none", beta=2.0|x, y, beta=0.0|x, y, reduction="sum"})
 f huber_loss({x, y|x, y, delta=0.5|x, y, reduction="none"})
 f cross_entropy({m[:2], w[:2].argsort()|x, i[:, 0].clamp(max=1)|x, i[:, 0], reduction="none"|x, u|
-    x, i[:, 0], label_smoothing=0.1|x, i[:, 0], s.reshape(-1) ** 2|
-    x, i[:, 0], weight=s.reshape(-1) ** 2, ignore_index=0|x, u, label_smoothing=0.2, reduction="sum"|
-    x, i[:, 0], ignore_index=1, label_smoothing=0.1, reduction="sum"|x, u, weight=s.reshape(-1) ** 2|
-    x[:, :, 0], i[:, 0, 0]|x[0, :, 0], i[0, 0, 0]|x, i[:, 0], s.reshape(-1) ** 2, label_smoothing=0.1})
-f nll_loss({x, i[:, 0]|x, i[:, 0], s.reshape(-1) ** 2|x, i[:, 0], ignore_index=0, reduction="none"|
+    x, i[:, 0], label_smoothing=0.1|x, i[:, 0], (s.reshape(-1) ** 2).detach()|
+    x, i[:, 0], weight=(s.reshape(-1) ** 2).detach(), ignore_index=0|x, u, label_smoothing=0.2, reduction="sum"|
+    x, i[:, 0], ignore_index=1, label_smoothing=0.1, reduction="sum"|x, u, weight=(s.reshape(-1) ** 2).detach()|
+    x[:, :, 0], i[:, 0, 0]|x[0, :, 0], i[0, 0, 0]|x, i[:, 0], (s.reshape(-1) ** 2).detach(), label_smoothing=0.1})
+f nll_loss({x, i[:, 0]|x, i[:, 0], (s.reshape(-1) ** 2).detach()|x, i[:, 0], ignore_index=0, reduction="none"|
     x[:, :, 0], i[:, 0, 0], reduction="sum"})
-f binary_cross_entropy({u, u * 0.5|u, b.float(), reduction="none"|u, u, u|u, u, weight=u, reduction="sum"})
-f binary_cross_entropy_with_logits({x, u|x, b.float(), reduction="none"|x, u, weight=u|
-    x, u, pos_weight=u[:, :1], reduction="sum"|x, u, u, pos_weight=u})
+f binary_cross_entropy({u, u * 0.5|u, b.float(), reduction="none"|u, u, u.detach()|u, u, weight=u.detach(), reduction="sum"})
+f binary_cross_entropy_with_logits({x, u|x, b.float(), reduction="none"|x, u, weight=u.detach()|
+    x, u, pos_weight=u[:, :1].detach(), reduction="sum"|x, u, u.detach(), pos_weight=u.detach()})
 f kl_div({x, u|x, y, log_target=True|x, u, reduction="batchmean"|x, u, reduction="none"|x, u, reduction="sum"})
-f soft_margin_loss({x, torch.sign(y)|x, torch.sign(y), reduction="none"})
-f hinge_embedding_loss({x, torch.sign(y)|x, torch.sign(y), margin=0.5, reduction="none"})
-f margin_ranking_loss({x, y, torch.sign(y)|x, y, torch.sign(y), margin=0.5, reduction="sum"})
+f soft_margin_loss({x, torch.sign(y).detach()|x, torch.sign(y).detach(), reduction="none"})
+f hinge_embedding_loss({x, torch.sign(y).detach()|x, torch.sign(y).detach(), margin=0.5, reduction="none"})
+f margin_ranking_loss({x, y, torch.sign(y).detach()|x, y, torch.sign(y).detach(), margin=0.5, reduction="sum"})
 f cosine_embedding_loss({m, m * 2 + 1, torch.sign(v)|m, m + 1, torch.sign(v), margin=0.2, reduction="none"})
 f triplet_margin_loss({x, y, u|x, y, u, margin=0.5, p=1|x, y, u, swap=True, reduction="none"})
 f gaussian_nll_loss({x, y, u|x, y, u, full=True, reduction="none"|x, y, u[..., :1]|x, y, u, eps=0.5, reduction="sum"})
 f poisson_nll_loss({x, u|x, u * 9, full=True|u, u, log_input=False|x, u, reduction="none"})
 f multilabel_soft_margin_loss({x[0], b[0].float()|x[0], b[0].float(), u[0, 0]|x[0], b[0].float(), reduction="none"})
 f multi_margin_loss({x[:, :, 0], i[:, 0, 0]|x[:, :, 0], i[:, 0, 0], p=2, margin=0.5|
-    x[:, :, 0], i[:, 0, 0], reduction="none", weight=s.reshape(-1) ** 2})
+    x[:, :, 0], i[:, 0, 0], reduction="none", weight=(s.reshape(-1) ** 2).detach()})
 """
 
 _LOSS_LAYERS = """
@@ -119,7 +121,7 @@ p {CrossEntropyLoss|NLLLoss}({|reduction="sum"|ignore_index=0|})(x, i[:, 0])
 p CrossEntropyLoss({label_smoothing=0.1|weight=torch.tensor([1.0, 2.0])|
     torch.tensor([1.0, 2.0]), reduction="none"})(x[:, :2], i[:, 0].clamp(max=1))
 p SmoothL1Loss(beta=0.5)(x, y) + nn.HuberLoss(delta=2.0)(x, y)
-p {SoftMarginLoss|HingeEmbeddingLoss}({|reduction="sum"})(x, torch.sign(y))
+p {SoftMarginLoss|HingeEmbeddingLoss}({|reduction="sum"})(x, torch.sign(y).detach())
 p {MarginRankingLoss}({|margin=0.5})(x, y, torch.sign(u))
 p CosineEmbeddingLoss({|margin=0.2})(m, m * 2 + 1, torch.sign(v))
 p TripletMarginLoss({|margin=0.5, p=1|swap=True})(x, y, u)
