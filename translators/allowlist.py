@@ -10,7 +10,7 @@ import builtins
 import re
 import symtable
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from translators.rewriting import names
@@ -33,6 +33,7 @@ _FORBIDDEN_NODES = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await
 _CHECKED = (
     *_FORBIDDEN_NODES,
     *(ast.Import, ast.ImportFrom, ast.Attribute, ast.Name, ast.Call, ast.FunctionDef, ast.ClassDef, ast.Constant),
+    ast.Expr,
 )
 _STRANGE = re.compile(r"[^ -~\n\t]")
 _FORMAT_FIELD = re.compile(r"\{[^{}]*__")
@@ -54,31 +55,32 @@ def check_allowed(text: str) -> tuple[Violation, ...]:
     try:
         tree = ast.parse(text)
         table = symtable.symtable(text, "<emitted>", "exec")
-        found = [*_Checker(tree).violations(), *_unknown_names(table, tree)]
+        nodes = [node for node in ast.walk(tree) if isinstance(node, _CHECKED)]
+        found = [*_Checker(tree, nodes).violations(), *_unknown_names(table, nodes)]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return (Violation(getattr(error, "lineno", None) or 1, f"not parsable: {type(error).__name__}"),)
     return tuple(sorted(set(found), key=lambda violation: (violation.line, violation.message)))
 
 
 class _Checker:
-    def __init__(self, tree: ast.Module):
+    def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]):
         self.tree = tree
+        self.nodes = nodes
         self.modules: dict[str, str] = {}  # local name -> module it is
         self.imported: dict[str, str] = {}  # local name -> dotted name of what was taken from a module
 
     def violations(self) -> Iterator[Violation]:
-        docstrings = _docstrings(self.tree)
+        docstrings = {id(node.value) for node in self.nodes if isinstance(node, ast.Expr)}
         for statement in self.tree.body:
             if not isinstance(statement, _STATEMENTS):
                 yield Violation(statement.lineno, f"{type(statement).__name__} at module level")
             elif isinstance(statement, ast.Expr) and not self._completes(statement.value):
                 yield Violation(statement.lineno, "expression at module level")
-        nodes = [node for node in ast.walk(self.tree) if isinstance(node, _CHECKED)]
-        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-        for node in nodes:
+        called = {id(node.func) for node in self.nodes if isinstance(node, ast.Call)}
+        for node in self.nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from self._import(node)
-        for node in nodes:
+        for node in self.nodes:
             match node:
                 case _ if isinstance(node, _FORBIDDEN_NODES):
                     yield Violation(node.lineno, f"{type(node).__name__} is not allowed")
@@ -188,11 +190,11 @@ def _names_of(module: str) -> frozenset[str]:
     return names.library_names(module) if module in names.LIBRARIES else frozenset()
 
 
-def _unknown_names(table: symtable.SymbolTable, tree: ast.Module) -> Iterator[Violation]:
+def _unknown_names(table: symtable.SymbolTable, nodes: Sequence[ast.AST]) -> Iterator[Violation]:
     """Names that are bound nowhere in the file and are no allowed builtin."""
     bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     bound |= {child.get_name() for child in table.get_children()}
-    lines = {node.id: node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    lines = {node.id: node.lineno for node in nodes if isinstance(node, ast.Name)}
     for scope in _scopes(table):
         for symbol in scope.get_symbols():
             name = symbol.get_name()
@@ -206,9 +208,3 @@ def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     yield table
     for child in table.get_children():
         yield from _scopes(child)
-
-
-def _docstrings(tree: ast.Module) -> set[int]:
-    return {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
