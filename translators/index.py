@@ -264,6 +264,16 @@ class Index:
         # Only what looks like an answer about the surroundings: the text should stay like its source.
         return found if isinstance(found, bool | tuple) or found is None else UNKNOWN
 
+    def succeeds(self, module: Module, statements: Sequence[ast.stmt]) -> bool:
+        """Whether all imports among the statements of a `try` in `module` would work."""
+        imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
+        return all(self._importable(module, node) for node in imports)
+
+    def _importable(self, module: Module, node: ast.Import | ast.ImportFrom) -> bool:
+        if isinstance(node, ast.Import):
+            return all(self.available(self.absolute(module, alias.name)) for alias in node.names)
+        return bool(node.level) or self.available(self.absolute(module, node.module or ""))
+
     def available(self, module: str) -> bool:
         """Whether importing `module` would work: part of the sources, torch, or on the allow-list."""
         root = module.split(".")[0]
@@ -318,21 +328,10 @@ class _Reader:
 
     def _attempt(self, statement: ast.Try) -> None:
         """Of `try: import x` the branch that would run; any other try is taken to succeed."""
-        imports = [node for node in statement.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        if all(self._importable(node) for node in imports):
+        if self.index.succeeds(self.module, statement.body):
             self.read([*statement.body, *statement.orelse, *statement.finalbody])
         else:
             self.read([*(statement.handlers[0].body if statement.handlers else ()), *statement.finalbody])
-
-    def _importable(self, node: ast.Import | ast.ImportFrom) -> bool:
-        if isinstance(node, ast.Import):
-            return all(self.index.available(self.index.absolute(self.module, alias.name)) for alias in node.names)
-        if node.level:
-            return True
-        base = self.index.absolute(self.module, node.module or "")
-        if base.split(".")[0] == "torch":
-            return True
-        return self.index.available(base)
 
     def _constant(self, statement: ast.stmt) -> None:
         targets = tuple(assigned_names(statement))

@@ -63,6 +63,31 @@ PAIRS = {
         "with torch.no_grad():\n    y = x + 1\nreturn x * y",
         "y = x + 1\ny = ops.detach(y)\nreturn x * y",
     ),
+    "result of no_grad": (
+        "with torch.no_grad():\n    y = x + 1\n    return y, x",
+        "y = x + 1\nreturn ops.detach((y, x))",
+    ),
+    "no_grad binds what may not be reached": (
+        "with torch.no_grad():\n    if self.a:\n        y, z = x.chunk(2)\n    w = [t for t in x]\nreturn x",
+        "if self.a:\n    y, z = ops.chunk(x, 2)\n    y = ops.detach(y)\n    z = ops.detach(z)\n"
+        "w = [t for t in x]\nw = ops.detach(w)\nreturn x",
+    ),
+    "no_grad writes a buffer": (
+        "with torch.no_grad():\n    self.mean.data.mul_(0.9).add_(x.mean())\nreturn x",
+        "ops.add_(ops.mul_(self.mean, 0.9), ops.mean(x))\nself.mean = ops.detach(self.mean)\nreturn x",
+    ),
+    "optional import in a function": (
+        "try:\n    from absent import f\n    x = f(x)\nexcept ImportError:\n    x = x + 1\nreturn x",
+        "x = x + 1\nreturn x",
+    ),
+    "requires_grad": (
+        "self.k.requires_grad = False\nif x.requires_grad:\n    x = x + 1\nreturn x",
+        'ops.requires_grad_(self.k, False)\nif getattr(x, "requires_grad", True):\n    x = x + 1\nreturn x',
+    ),
+    "rate of an in-place dropout is no tensor": (
+        "rate = 0.1\nreturn [nn.Dropout(rate, inplace=True), nn.Dropout(rate, inplace=True)](x)",
+        "rate = 0.1\nreturn [nn.Dropout(rate, inplace=True), nn.Dropout(rate, inplace=True)](x)",
+    ),
     "detach": ("return x.detach()", "return ops.detach(x)"),
     "data": ("return x.data + 1", "return ops.detach(x) + 1"),
     "device": ("return torch.zeros(2, device=x.device)", "return ops.zeros(2, device=ops.device())"),
@@ -258,6 +283,60 @@ def test_an_in_place_activation_changes_what_is_read_afterwards(translated):
     assert "        y = self.relu(y)\n        return x + y" in text
 
 
+def test_a_call_of_what_writes_its_argument_is_checked(translated):
+    text = translated(
+        """
+        class First(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.act = nn.ReLU(inplace=True)
+                self.conv = nn.Conv2d(8, 8, 1)
+
+            def forward(self, x):
+                return self.conv(self.act(x))
+
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first = First()
+                self.later = nn.Sequential(nn.Conv2d(8, 8, 1), First())
+
+            def forward(self, x):
+                y = self.first(x) + x
+                z = self.later(y) + y
+                frame(z, 0)
+                z = frame(z * 1, 0)
+                return frame(z, 1)
+
+        def frame(x, size):
+            rows = x[:, :1]
+            rows.fill_(size)
+        """
+    ).modules["block.py"]
+    message = "'block.py:22: self.first writes into what x may be, which is read later'"
+    assert f"y = self.first(refuse_alias(x, {message})) + x" in text
+    assert "z = self.later(y) + y" in text
+    assert "frame(refuse_alias(z, 'block.py:24: frame writes into what z may be, which is read later'), 0)" in text
+    assert "z = frame(z * 1, 0)\n        return frame(z, 1)" in text
+
+
+def test_the_gradient_stops_in_a_function_without_it(translated):
+    text = translated(
+        """
+        class Block(nn.Module):
+            @torch.no_grad()
+            def scale(self, x):
+                self.last = x.mean()
+                return self.last, x.std()
+
+            def forward(self, x):
+                mean, std = self.scale(x)
+                return x * mean * std
+        """
+    ).modules["block.py"]
+    assert "self.last = ops.detach(self.last)\n        return ops.detach((self.last, ops.std(x)))" in text
+
+
 def test_a_local_called_like_a_runtime_module_does_not_hide_it(translated):
     text = translated(
         """
@@ -286,7 +365,7 @@ def test_annotations_and_decorators_of_torch_go(translated):
                 return x * n
         """
     ).modules["block.py"]
-    assert text.endswith("class Block(nn.Module):\n    def forward(self, x, n: int = 2):\n        return x * n\n")
+    assert text.endswith("class Block(nn.Module):\n    def forward(self, x, n: int = 2):\n        return ops.detach(x * n)\n")
 
 
 def test_a_decorator_that_only_registers_goes_and_another_refuses(translated):

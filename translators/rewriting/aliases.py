@@ -10,6 +10,8 @@ from translators.rewriting import methods, names
 from translators.rewriting.scopes import FunctionNode, bound_names
 
 SAME, VIEW = "same", "view"
+# Name -> the names that share its memory, with how.
+_Groups = dict[str, dict[str, str]]
 _SAME_METHODS = names.words("contiguous to type type_as float half double cuda cpu requires_grad_ data")
 
 
@@ -29,6 +31,7 @@ class Aliases:
     events: list[_Event] = field(default_factory=list)
     times: dict[ast.stmt, _Event] = field(default_factory=dict)
     loops: list[tuple[int, int]] = field(default_factory=list)
+    local: set[str] = field(default_factory=set)
 
     def seen_by(self, statement: ast.stmt, name: str) -> dict[str, str]:
         """Names that are read after `statement` and share memory with `name`, with how."""
@@ -64,11 +67,11 @@ class Aliases:
         return False
 
 
-def analyse(function: FunctionNode) -> Aliases:
-    """The aliases of a function's local names and attributes."""
+def analyse(function: FunctionNode, given: _Groups | None = None) -> Aliases:
+    """The aliases of a function's local names and attributes; `given` are those of its parameters when it starts."""
     walker = _Walker()
     walker.block(function.body, ())
-    _Flow(function, walker.aliases).block(function.body, {})
+    _Flow(function, walker.aliases).block(function.body, given or {})
     return walker.aliases
 
 
@@ -151,15 +154,11 @@ class _Walker:
                     self.aliases.events.append(_Event(self.clock, depth, "bind", part.id))
 
 
-# Name -> the names that share its memory, with how.
-_Groups = dict[str, dict[str, str]]
-
-
 class _Flow:
     """Which names share memory before each statement, along every way through the function."""
 
     def __init__(self, function: FunctionNode, aliases: Aliases):
-        self.local = bound_names(function)
+        self.local = aliases.local = bound_names(function)
         self.aliases = aliases
 
     def block(self, statements: list[ast.stmt], groups: _Groups) -> _Groups:
@@ -199,7 +198,7 @@ class _Flow:
     def bind(self, pairs: list[tuple[ast.expr, ast.expr]], groups: _Groups) -> None:
         for target, value in [pair for pair in pairs for pair in _flatten(*pair)]:
             if isinstance(target, ast.Name):
-                _bind(groups, target.id, _roots(value, self.local))
+                _bind(groups, target.id, roots(value, self.local))
 
 
 def _copied(groups: _Groups) -> _Groups:
@@ -237,7 +236,7 @@ def _bind(groups: _Groups, name: str, roots: dict[str, str]) -> None:
         groups.setdefault(other, {})[name] = how
 
 
-def _roots(value: ast.expr, local: set[str]) -> dict[str, str]:
+def roots(value: ast.expr, local: set[str]) -> dict[str, str]:
     """Names that an expression's value may share memory with."""
     match value:
         case ast.Name(id=name):
@@ -260,26 +259,26 @@ def _roots(value: ast.expr, local: set[str]) -> dict[str, str]:
                 return _views(receiver, local, in_place or method in _SAME_METHODS)
             return _written(value, local)
         case ast.Call(func=ast.Name(id="zip" | "enumerate" | "reversed" | "list" | "tuple"), args=arguments):
-            return {name: VIEW for argument in arguments for name in _roots(argument, local)}
+            return {name: VIEW for argument in arguments for name in roots(argument, local)}
         case ast.Call():
             return _written(value, local)
         case ast.IfExp(body=body, orelse=orelse):
-            return {**_roots(body, local), **_roots(orelse, local)}
+            return {**roots(body, local), **roots(orelse, local)}
         case ast.BoolOp(values=values):
-            return {name: how for part in values for name, how in _roots(part, local).items()}
+            return {name: how for part in values for name, how in roots(part, local).items()}
         case ast.NamedExpr(value=inner):
-            return _roots(inner, local)
+            return roots(inner, local)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return {name: VIEW for element in elements for name in _roots(element, local)}
+            return {name: VIEW for element in elements for name in roots(element, local)}
     return {}
 
 
 def _views(value: ast.expr, local: set[str], same: bool = False) -> dict[str, str]:
-    roots = _roots(value, local)
-    return roots if same else dict.fromkeys(roots, VIEW)
+    found = roots(value, local)
+    return found if same else dict.fromkeys(found, VIEW)
 
 
 def _written(call: ast.Call, local: set[str]) -> dict[str, str]:
     """`F.relu(x, inplace=True)` is x."""
     in_place = any(k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value for k in call.keywords)
-    return _roots(call.args[0], local) if in_place and call.args else {}
+    return roots(call.args[0], local) if in_place and call.args else {}

@@ -10,6 +10,7 @@ import libcst as cst
 from translators.index import Index, Module, Symbol
 from translators.rewriting import names
 from translators.rewriting.aliases import Aliases
+from translators.rewriting.effects import Effects
 from translators.rewriting.scopes import FunctionNode, bound_names, container_names
 
 
@@ -41,8 +42,11 @@ class Resolved:
 class Surroundings:
     """Resolution of names of one module, shared by all of its units."""
 
-    def __init__(self, index: Index, module: Module, tree_names: set[str], own_methods: frozenset[str]):
+    def __init__(
+        self, index: Index, module: Module, tree_names: set[str], own_methods: frozenset[str], effects: Effects
+    ):
         self.index = index
+        self.effects = effects
         self.module = module
         self.stored = tree_names
         self.own_methods = own_methods  # of all classes of the sources

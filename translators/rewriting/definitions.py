@@ -13,7 +13,7 @@ from translators.index import imported_names
 from translators.rewriting import names
 from translators.rewriting.context import Scope, dotted_name, function_scope
 from translators.rewriting.scopes import bound_names, own_nodes, parameters
-from translators.rewriting.state import State
+from translators.rewriting.state import OF_FUNCTION, State
 from translators.rewriting.unit import Facts
 
 _PLAIN_ANNOTATIONS = {"int", "float", "bool", "str", "tuple", "list", "dict", "None"}
@@ -47,9 +47,15 @@ class Definitions(State):
         else:
             self.facts.append(self.result.facts.setdefault(function.name if in_class else "", Facts()))
         self.scopes.append(scope)
+        stops = any(self.foreign(_decorator_name(d)) in names.GRADIENT_STOPS for d in node.decorators)
+        without_gradient = stops and not self.at_construction()
+        if without_gradient:
+            self.stops.append(OF_FUNCTION)
         # A method behind a decorator of unknown effect matters only where it is called.
         body = self._refused_body(strange) if strange and is_method else node.body.visit(self)
         self.scopes.pop()
+        if without_gradient:
+            self.stops.pop()
         self.conditional -= scope.leaves_early + nested
         if not nested:
             self.facts.pop()

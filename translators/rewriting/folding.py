@@ -10,9 +10,9 @@ import libcst as cst
 
 from translators import environment
 from translators.environment import UNKNOWN, Foreign
-from translators.rewriting import names
+from translators.rewriting import methods, names
 from translators.rewriting.context import dotted_name
-from translators.rewriting.state import State
+from translators.rewriting.state import OF_FUNCTION, State
 
 Statements = Sequence[cst.BaseStatement | cst.BaseSmallStatement]
 
@@ -105,13 +105,21 @@ class Folding(State):
 
     def visit_With(self, node: cst.With) -> bool:
         kinds = {self._context(item) for item in node.items}
-        if kinds <= {"neutral", "stops gradient"}:
-            body = self.visited(node.body)
-            if "stops gradient" in kinds and self.in_function:
-                body += [self._detached(name) for name in self._assigned(self.pairs[node])]
-            self.flattened[node] = body
-            return False
-        return True
+        if not kinds <= {"neutral", "stops gradient"}:
+            return True
+        stops = "stops gradient" in kinds and self.in_function and not self.at_construction()
+        if stops:
+            self.stops.append(len(self.statements))
+        body = self.visited(node.body)
+        if stops:
+            self.stops.pop()
+            statement = self.pairs[node]
+            assert isinstance(statement, ast.With)
+            leaves = isinstance(statement.body[-1], ast.Return | ast.Raise)
+            names_bound = [] if leaves else sorted({name for part in statement.body for name in _bound(part)})
+            body += [cst.SimpleStatementLine([self._detached(name)]) for name in names_bound]
+        self.flattened[node] = body
+        return False
 
     def leave_With(self, original_node: cst.With, updated_node: cst.With) -> Any:
         if original_node not in self.flattened:
@@ -126,13 +134,28 @@ class Folding(State):
             return "stops gradient"
         return "neutral" if name in names.NEUTRAL_CONTEXTS else "other"
 
-    def _assigned(self, statement: ast.stmt) -> list[str]:
-        found = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-        return sorted(set(found))
+    def after_statement(self, result: Any) -> Any:
+        """Stops the gradient of what a statement binds where the end of its context may not be reached."""
+        if not self.stops or isinstance(result, cst.RemovalSentinel) or len(self.statements) == self.stops[-1] + 1:
+            return result
+        bound = [name for name in _bound(self.statements[-1]) if "." in name or self.stops[-1] != OF_FUNCTION]
+        if not bound:
+            return result
+        parts = list(result) if isinstance(result, cst.FlattenSentinel) else [result]
+        return cst.FlattenSentinel([*parts, *(self._detached(name) for name in sorted(set(bound)))])
 
-    def _detached(self, name: str) -> cst.BaseStatement:
-        call = cst.Call(self.operation("detach"), [cst.Arg(cst.Name(name))])
-        return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], call)])
+    def _detached(self, name: str) -> cst.Assign:
+        target = cst.parse_expression(name)
+        assert isinstance(target, cst.Name | cst.Attribute)
+        return cst.Assign([cst.AssignTarget(target)], cst.Call(self.operation("detach"), [cst.Arg(target)]))
+
+    def leave_Return(self, original_node: cst.Return, updated_node: cst.Return) -> cst.Return:
+        if not self.stops or updated_node.value is None:
+            return updated_node
+        value = updated_node.value
+        if isinstance(value, cst.Tuple) and not value.lpar:
+            value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        return updated_node.with_changes(value=cst.Call(self.operation("detach"), [cst.Arg(value)]))
 
     # Parts that may not run.
     def visit_If_body(self, node: cst.If) -> None:
@@ -178,9 +201,46 @@ class Folding(State):
         self.conditional -= 1
 
     def visit_Try(self, node: cst.Try) -> bool:
+        statement = self.pairs[node]
+        assert isinstance(statement, ast.Try)
+        if node.handlers and not self.surroundings.index.succeeds(self.module, statement.body):
+            parts = [node.handlers[0].body, *([node.finalbody.body] if node.finalbody else [])]
+            self.flattened[node] = [part for block in parts for part in self.visited(block)]
+            return False
         self.conditional += 1
         return True
 
-    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> cst.Try:
+    def leave_Try(self, original_node: cst.Try, updated_node: cst.Try) -> Any:
+        if original_node in self.flattened:
+            body = self.flattened.pop(original_node)
+            return cst.FlattenSentinel(body) if body else cst.RemoveFromParent()
         self.conditional -= 1
         return updated_node
+
+
+def _bound(statement: ast.stmt) -> list[str]:
+    """Local names and attributes of `self` that a simple statement binds or writes into."""
+    match statement:
+        case ast.Assign(targets=targets):
+            found = [part for target in targets for part in _elements(target)]
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            found = [target]
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method))) if methods.is_in_place(method):
+            found = [_written(statement.value)]
+        case _:
+            return []
+    names_bound = (environment.dotted(part) for part in found)
+    return [name for name in names_bound if name and (name.count(".") == 0 or name.startswith("self."))]
+
+
+def _elements(target: ast.expr) -> list[ast.expr]:
+    if isinstance(target, ast.Tuple | ast.List):
+        return [part for element in target.elts for part in _elements(element)]
+    return [_written(target)]
+
+
+def _written(node: ast.expr) -> ast.expr:
+    """What a target, or a chain of in-place methods, writes into: `self.mean` of `self.mean.data[0]`."""
+    while isinstance(node, ast.Subscript | ast.Starred | ast.Call) or getattr(node, "attr", "") == "data":
+        node = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node.value
+    return node

@@ -11,13 +11,10 @@ import libcst as cst
 from translators import environment
 from translators.environment import UNKNOWN
 from translators.rewriting import methods, names
-from translators.rewriting.aliases import SAME, Aliases, analyse
+from translators.rewriting.aliases import SAME, Aliases, analyse, roots
 from translators.rewriting.context import dotted_name
-from translators.rewriting.module_writes import ALWAYS
+from translators.rewriting.module_writes import ALWAYS, ARGUMENT
 from translators.rewriting.state import State
-
-# Functions that run at construction, where tensors are NumPy arrays and a write through a view reaches its base.
-_CONSTRUCTION = ("init", "reset_parameters", "__init__", "_weights")
 
 
 class InPlace(State):
@@ -43,7 +40,7 @@ class InPlace(State):
             return call
         if isinstance(receiver, cst.Name) and self._is_local(receiver.value) and not self._is_statement(original):
             return self._rebinding(receiver.value, call, original)
-        if self._is_view(receiver) and not self._at_construction():
+        if self._is_view(receiver) and not self.at_construction():
             method = original.func.attr.value
             return self.refuse("R05", f".{method}", f"torch.Tensor.{method}", "write into a view of another tensor")
         return call
@@ -62,7 +59,9 @@ class InPlace(State):
         """`self.act(x)` of an activation that works in place, where x is read afterwards."""
         name = dotted_name(original.func) or ""
         how = self.in_place_attributes.get(name.removeprefix(self.receiver + ".")) if self.receiver else None
-        if how is None or len(original.args) != 1 or not isinstance(original.args[0].value, cst.Name):
+        if how is None or how == ARGUMENT or len(original.args) != 1:
+            return self._finish_call_of_writer(name, how, original, call)
+        if not isinstance(original.args[0].value, cst.Name):
             return call
         target = original.args[0].value.value
         if not self._is_local(target):
@@ -78,6 +77,36 @@ class InPlace(State):
         message = f"{self._position()}: {name} may write into {target}, which is read later"
         checked = self._support("unless_in_place", call.func, cst.SimpleString(repr(message)))
         return call.with_changes(func=checked)
+
+    def _finish_call_of_writer(self, name: str, how: str | None, original: cst.Call, call: cst.Call) -> cst.Call:
+        """A call that writes into arguments: those that are read afterwards may be no traced arrays."""
+        if not name or not self.in_function or self.at_construction():
+            return call
+        cls = self.classes.classes.get(self.unit)
+        given, written = self.surroundings.effects.of_call(name, self.meaning(name).symbol, cls)
+        arguments = list(call.args)
+        for position, argument in enumerate(original.args):
+            if argument.star:
+                break
+            parameter = argument.keyword.value if argument.keyword else dict(enumerate(given)).get(position, "")
+            if parameter not in written and not (how == ARGUMENT and position == 0):
+                continue
+            seen = self._seen_after(original, argument.value)
+            if seen:
+                message = f"{self._position()}: {name} writes into what {', '.join(seen)} may be, which is read later"
+                checked = self._support("refuse_alias", arguments[position].value, cst.SimpleString(repr(message)))
+                arguments[position] = arguments[position].with_changes(value=checked)
+        return call.with_changes(args=arguments)
+
+    def _seen_after(self, call: cst.Call, argument: cst.BaseExpression) -> list[str]:
+        """Names that are read during or after the statement and may share memory with an argument of `call`."""
+        statement, aliases = self.statements[-1], self._aliases()
+        value = ast.parse(cst.Module([]).code_for_node(argument.with_changes(lpar=[], rpar=[])).strip(), mode="eval")
+        names = [name for name in roots(value.body, aliases.local) if self._is_local(name)]
+        later = {other for name in names for other in aliases.seen_by(statement, name)}
+        later |= {name for name in names if aliases.read_later(statement, name)}
+        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        return sorted((later - assigned) | {name for name in names if self._read_beside(call, name)})
 
     def _position(self) -> str:
         path, line = self.module.file.position(getattr(self.statements[-1], "lineno", 1))
@@ -143,6 +172,10 @@ class InPlace(State):
             assert isinstance(original, cst.Subscript)
             if self._may_hold_tensor(original):
                 return self._set_item(original_node, original, target, updated_node.value)
+        if isinstance(target, cst.Attribute) and target.attr.value == "requires_grad":
+            return cst.Expr(
+                cst.Call(self.operation("requires_grad_"), [cst.Arg(target.value), cst.Arg(updated_node.value)])
+            )
         return updated_node
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
@@ -196,7 +229,7 @@ class InPlace(State):
         owner = _without_data(original.value)
         if isinstance(owner, cst.Name) and self._is_local(owner.value):
             return cst.FlattenSentinel([*self._guards(owner.value), _assign(owner.value, call)])
-        if self._is_view(owner) and not self._at_construction():
+        if self._is_view(owner) and not self.at_construction():
             return cst.Expr(
                 self.refuse("R05", dotted_name(owner) or "", "item assignment", "write into a view of a tensor")
             )
@@ -204,7 +237,7 @@ class InPlace(State):
 
     def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
         """What checks, before a write into `name`, that no other live name would see it."""
-        seen = {} if self._at_construction() else self._aliases().seen_by(self.statements[-1], name)
+        seen = {} if self.at_construction() else self._aliases().seen_by(self.statements[-1], name)
         if not seen:
             return []
         others = ", ".join(sorted(seen))
@@ -251,10 +284,6 @@ class InPlace(State):
     def _is_statement(self, call: cst.Call) -> bool:
         statement = self.statements[-1]
         return isinstance(statement, ast.Expr) and self._expression is call
-
-    def _at_construction(self) -> bool:
-        function = next((scope.function for scope in reversed(self.scopes) if scope.function is not None), None)
-        return function is None or any(mark in function.name for mark in _CONSTRUCTION)
 
     def _is_view(self, node: cst.BaseExpression) -> bool:
         return (
@@ -340,8 +369,8 @@ def _reads(node: ast.AST, names_of_it: set[str]) -> int:
 
 def _writes(function: str, call: cst.Call) -> bool:
     """Whether a torch function writes into its first argument; those of torch.nn.init do so at construction only."""
-    if function.startswith("torch.nn.init."):
-        return False
+    if function.startswith("torch.nn.init.") or function.rpartition(".")[2][:1].isupper():
+        return False  # a class such as nn.Dropout(rate, inplace=True) takes no tensor
     return function.endswith("_") or any(
         a.keyword is not None and a.keyword.value == "inplace" and dotted_name(a.value) == "True" for a in call.args
     )

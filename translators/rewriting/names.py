@@ -230,7 +230,7 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "enum": None,
     "copy": words("copy deepcopy"),
     "numbers": None,
-    "operator": words("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_"),
+    "operator": words("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_ itemgetter"),
     "abc": words("ABC abstractmethod"),
     "numpy": words(
         """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_

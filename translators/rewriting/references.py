@@ -16,6 +16,8 @@ _AS_OPERATIONS = {
     "is_floating_point": "is_floating_point",
     "is_complex": "is_complex",
 }
+# Parameters and buffers know it; arrays in between take part in the gradient.
+_REQUIRES_GRAD = (cst.Arg(cst.SimpleString('"requires_grad"')), cst.Arg(cst.Name("True")))
 
 
 class References(State):
@@ -49,6 +51,8 @@ class References(State):
             return cst.Call(self.operation("device"))
         if attribute == "is_cuda":
             return cst.Name("False")
+        if attribute == "requires_grad":
+            return cst.Call(cst.Name("getattr"), [cst.Arg(updated_node.value), *_REQUIRES_GRAD])
         if attribute in _AS_OPERATIONS and not (attribute == "data" and isinstance(updated_node.value, cst.Call)):
             return cst.Call(self.operation(_AS_OPERATIONS[attribute]), [cst.Arg(updated_node.value)])
         return updated_node

@@ -15,6 +15,7 @@ from translators.registries import Registries, Registry, foreign_spelling
 from translators.rewriting.calls import Calls
 from translators.rewriting.context import Scope, Surroundings, names_stored, pair_statements
 from translators.rewriting.definitions import Definitions
+from translators.rewriting.effects import Effects
 from translators.rewriting.folding import Folding
 from translators.rewriting.references import References
 from translators.rewriting.refusals import call_text, refusal
@@ -38,6 +39,7 @@ class Rewriter:
         self.registries = Registries(index)
         self._surroundings: dict[str, Surroundings] = {}
         self._done: dict[Unit, Rewritten] = {}
+        self._effects = Effects(classes)
         self._own_methods = frozenset(name for cls in classes.classes.values() for name in cls.methods)
 
     def rewrite(self, unit: Unit) -> Rewritten:
@@ -64,7 +66,7 @@ class Rewriter:
 
     def surroundings(self, module: Module) -> Surroundings:
         if module.name not in self._surroundings:
-            found = Surroundings(self.index, module, names_stored(module), self._own_methods)
+            found = Surroundings(self.index, module, names_stored(module), self._own_methods, self._effects)
             self._surroundings[module.name] = found
         return self._surroundings[module.name]
 

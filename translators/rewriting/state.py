@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 import libcst as cst
 
@@ -11,9 +12,12 @@ from translators.class_graph import ClassGraph
 from translators.index import Module, Symbol, Unit
 from translators.rewriting import names
 from translators.rewriting.context import Resolved, Scope, Surroundings
-from translators.rewriting.module_writes import in_place_attributes
 from translators.rewriting.refusals import call_text, refusal
 from translators.rewriting.unit import Call, Facts, Rewritten
+
+OF_FUNCTION = -1
+# Functions that run at construction, where tensors are NumPy arrays and a write through a view reaches its base.
+_CONSTRUCTION = ("init", "reset_parameters", "__init__", "_weights")
 
 
 class State(cst.CSTTransformer):
@@ -32,6 +36,8 @@ class State(cst.CSTTransformer):
         self.statements: list[ast.stmt] = [unit.node]
         self.facts: list[Facts] = []
         self.conditional = 0  # nesting of constructs that may be skipped at run time
+        # For each enclosing context without gradient how many statements stand around it; OF_FUNCTION for a function.
+        self.stops: list[int] = []
         self.plain = 0  # inside identifiers that are no references: attribute names, keywords, parameters
         self.replaced: dict[cst.CSTNode, cst.BaseExpression] = {}
         self.built: dict[cst.CSTNode, cst.CSTNode] = {}  # definitions, whose parts are visited one by one
@@ -44,10 +50,7 @@ class State(cst.CSTTransformer):
 
     def _find_in_place_attributes(self) -> dict[str, str]:
         cls = self.classes.classes.get(self.unit)
-        if cls is None:
-            return {}
-        methods = [method for owner in self.classes.lineage(cls) for method in owner.methods.values()]
-        return in_place_attributes(methods, self.foreign)
+        return self.surroundings.effects.in_place_attributes(cls) if cls is not None else {}
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         statement = self.pairs.get(node)
@@ -58,7 +61,12 @@ class State(cst.CSTTransformer):
     def on_leave(self, original_node, updated_node):  # type: ignore[no-untyped-def, override]
         result = super().on_leave(original_node, updated_node)
         if original_node in self.pairs:
+            result = self.after_statement(result)
             self.statements.pop()
+        return result
+
+    def after_statement(self, result: Any) -> Any:
+        """What stands for the statement that is being left."""
         return result
 
     @property
@@ -73,6 +81,10 @@ class State(cst.CSTTransformer):
     def receiver(self) -> str:
         """The name of `self` here; empty outside methods."""
         return next((scope.receiver for scope in reversed(self.scopes) if scope.receiver), "")
+
+    def at_construction(self) -> bool:
+        function = next((scope.function for scope in reversed(self.scopes) if scope.function is not None), None)
+        return function is None or any(mark in function.name for mark in _CONSTRUCTION)
 
     def meaning(self, dotted: str) -> Resolved:
         return self.surroundings.resolve(self.scopes, dotted)

@@ -342,6 +342,18 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
     def extra_repr(self) -> str:
         return ""
 
+    def _refuse_hook(self, *args: Any, **kwargs: Any) -> Any:
+        raise Refused("R09", f"a hook is registered on {type(self).__name__}")
+
+    register_forward_hook = register_forward_pre_hook = _refuse_hook
+    register_full_backward_hook = register_full_backward_pre_hook = register_backward_hook = _refuse_hook
+
+    def _ignore_hook(self, *args: Any, **kwargs: Any) -> None:
+        """Hooks on saving and loading: state is copied by name, without them."""
+
+    _register_state_dict_hook = _register_load_state_dict_pre_hook = _ignore_hook
+    register_load_state_dict_pre_hook = register_load_state_dict_post_hook = _ignore_hook
+
     def _same_module(self, *args: Any, **kwargs: Any) -> Module:
         return self
 

@@ -44,10 +44,11 @@ class unsupported:
         raise Refused(*self._reason)
 
 
-def refuse_alias(x: Any, message: str) -> None:
-    """Before a write into `x` that another live name would see: fine for NumPy, which shares; R05 for traced arrays."""
+def refuse_alias(x: Any, message: str) -> Any:
+    """`x` before a write that another live name would see: fine for NumPy, which shares; R05 for traced arrays."""
     if isinstance(value(x), jax.Array):
         raise Refused("R05", message)
+    return x
 
 
 def unless_in_place(module: Any, message: str) -> Any:

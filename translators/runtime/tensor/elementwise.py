@@ -306,6 +306,8 @@ def polar(abs: Any, angle: Any) -> Any:
 
 @op
 def detach(input: Any) -> Any:
+    if isinstance(input, (tuple, list)):
+        return type(input)(map(detach, input))
     return jax.lax.stop_gradient(input) if isinstance(input, jax.Array) else input
 
 

@@ -1,0 +1,130 @@
+"""Which parameters a function writes into: what its callers pass there holds something else afterwards."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from translators.class_graph import Class, ClassGraph
+from translators.environment import dotted
+from translators.index import Module, Symbol, Unit
+from translators.rewriting import methods
+from translators.rewriting.aliases import SAME, analyse, roots
+from translators.rewriting.module_writes import in_place_attributes, is_flagged
+from translators.rewriting.scopes import FunctionNode, bound_names, own_nodes, parameters
+
+
+class Effects:
+    """Writes of the functions and methods of some sources, each found once."""
+
+    def __init__(self, classes: ClassGraph):
+        self.classes = classes
+        self._known: dict[FunctionNode, frozenset[str]] = {}
+        self._attributes: dict[Class, dict[str, str]] = {}
+
+    def of_class(self, unit: Unit) -> frozenset[str]:
+        """Parameters of forward that calling an instance writes into."""
+        cls = self.classes.classes.get(unit)
+        found = self.classes.method(cls, "forward") if cls is not None else None
+        return self._of(found[1], found[0].unit.module, cls) if found is not None else frozenset()
+
+    def of_call(self, name: str, symbol: Symbol | None, cls: Class | None) -> tuple[Sequence[str], frozenset[str]]:
+        """Parameters, and those written, of what `name(...)` calls: a method of `cls` or a function of the sources."""
+        if symbol is not None and symbol.kind == "unit" and not symbol.rest:
+            function = symbol.units[-1].node
+            if isinstance(function, ast.FunctionDef):
+                return parameters(function), self._of(function, symbol.units[-1].module, None)
+        if cls is not None and name.startswith("self.") and name.count(".") == 1:
+            found = self.classes.method(cls, name.removeprefix("self."))
+            if found is not None:
+                skipped = 0 if _is_static(found[1]) else 1
+                return parameters(found[1])[skipped:], self._of(found[1], found[0].unit.module, cls)
+        return (), frozenset()
+
+    def in_place_attributes(self, cls: Class) -> dict[str, str]:
+        """Attributes of `cls` that write into what they are called with; see `module_writes`."""
+        if cls not in self._attributes:
+            self._attributes[cls] = {}  # a class that holds itself
+            self._attributes[cls] = self._find_attributes(cls)
+        return self._attributes[cls]
+
+    def _find_attributes(self, cls: Class) -> dict[str, str]:
+        module = cls.unit.module
+        own = [method for owner in self.classes.lineage(cls) for method in owner.methods.values()]
+        index = self.classes.index
+
+        def foreign(name: str | None) -> str:
+            symbol = index.resolve(module, name) if name else None
+            return symbol.name if symbol is not None and symbol.kind == "foreign" else ""
+
+        def writes(name: str | None) -> bool:
+            symbol = index.resolve(module, name) if name else None
+            return symbol is not None and symbol.kind == "unit" and bool(self.of_class(symbol.units[-1]))
+
+        return in_place_attributes(own, foreign, writes)
+
+    def _of(self, function: FunctionNode, module: Module, cls: Class | None) -> frozenset[str]:
+        if function not in self._known:
+            self._known[function] = frozenset()  # one that calls itself
+            self._known[function] = frozenset(self._find(function, module, cls))
+        return self._known[function]
+
+    def _find(self, function: FunctionNode, module: Module, cls: Class | None) -> Iterator[str]:
+        given = {name: f"<{name}>" for name in parameters(function)}
+        aliases = analyse(function, {name: {caller: SAME} for name, caller in given.items()})
+        local = bound_names(function)
+        for statement in own_nodes(function):
+            if isinstance(statement, ast.stmt):
+                for expression in self._written(statement, module, cls, local):
+                    for name in roots(expression, local):
+                        others = aliases.at.get((statement, name), {})
+                        yield from (name for name, caller in given.items() if caller in others)
+
+    def _written(self, statement: ast.stmt, module: Module, cls: Class | None, local: set[str]) -> Iterator[ast.expr]:
+        """What a statement itself writes into."""
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        for target in targets:
+            if isinstance(target, ast.Subscript):
+                yield target.value
+            elif isinstance(statement, ast.AugAssign):
+                yield statement.target
+        for call in _calls(statement):
+            yield from self._arguments_written(call, module, cls, local)
+
+    def _arguments_written(
+        self, call: ast.Call, module: Module, cls: Class | None, local: set[str]
+    ) -> Iterator[ast.expr]:
+        name = dotted(call.func) or ""
+        if isinstance(call.func, ast.Attribute) and methods.is_in_place(call.func.attr):
+            of_module = name != "" and name.partition(".")[0] not in local
+            yield from call.args[:1] if of_module else [call.func.value]
+        elif is_flagged(call) or (cls is not None and name.removeprefix("self.") in self.in_place_attributes(cls)):
+            yield from call.args[:1]
+        elif name and name.partition(".")[0] not in local - {"self"}:
+            symbol = self.classes.index.resolve(module, name) if not name.startswith("self.") else None
+            names, written = self.of_call(name, symbol, cls)
+            yield from (value for parameter, value in arguments(call, names) if parameter in written)
+
+
+def arguments(call: ast.Call, names: Sequence[str]) -> Iterator[tuple[str, ast.expr]]:
+    """(parameter, value) of the arguments of a call, as far as it is written without stars."""
+    for name, value in zip(names, call.args, strict=False):
+        if isinstance(value, ast.Starred):
+            break
+        yield name, value
+    yield from ((keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg is not None)
+
+
+def _is_static(function: FunctionNode) -> bool:
+    return any(dotted(decorator) == "staticmethod" for decorator in function.decorator_list)
+
+
+def _calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """Calls in a statement, without those of statements, functions and lambdas inside it."""
+    waiting = [child for child in ast.iter_child_nodes(statement) if not isinstance(child, ast.stmt)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.stmt | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
