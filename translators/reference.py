@@ -103,6 +103,7 @@ class Original:
     def run(self, inputs: Sequence[np.ndarray], training: bool, precise: bool = False) -> tuple:
         """Outputs, the random cotangents of the floating ones, gradients of the inputs, state after training.
 
+        Gradients are None where PyTorch cannot differentiate the class, as where it overwrites what it needs.
         `precise` computes in float64. The state of the model is the same afterwards.
         """
         import torch
@@ -118,10 +119,7 @@ class Original:
             rng = np.random.default_rng(1)
             cotangents = [rng.standard_normal(tuple(x.shape)).astype(np.float32) for x in floats]
             total = sum((x * torch.tensor(c)).sum() for x, c in zip(floats, cotangents, strict=True))
-            found = torch.autograd.grad(total, leaves, allow_unused=True)
-            gradients = [
-                np.zeros(x.shape, np.float32) if g is None else g.numpy() for g, x in zip(found, leaves, strict=True)
-            ]
+            gradients = _gradients(total, leaves)
             state = self.state() if training else {}
             return [x.detach().numpy() for x in outputs], cotangents, gradients, state
         finally:
@@ -175,6 +173,18 @@ class Original:
         for hook in hooks:
             hook.remove()
         return calls
+
+
+def _gradients(total: Any, leaves: Sequence[Any]) -> list[np.ndarray] | None:
+    import torch
+
+    if not torch.is_tensor(total) or not total.requires_grad:
+        return [np.zeros(tuple(x.shape), np.float32) for x in leaves]
+    try:
+        found = torch.autograd.grad(total, leaves, allow_unused=True)
+    except RuntimeError:
+        return None
+    return [np.zeros(tuple(x.shape), np.float32) if g is None else g.numpy() for g, x in zip(found, leaves)]
 
 
 def _tensors(result: Any) -> list[Any]:

@@ -130,9 +130,7 @@ def _mine_one(
     )
 
 
-def _make(
-    source: Source, others: Sequence[Source], folder: Path, cache: Path, progress: Progress
-) -> dict[str, Any]:
+def _make(source: Source, others: Sequence[Source], folder: Path, cache: Path, progress: Progress) -> dict[str, Any]:
     """Content of library.json; the emitted modules are written below `folder`."""
     translation = translate_source(
         source, others=others, progress=lambda done, total: progress("translating", done, total)
