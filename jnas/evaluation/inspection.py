@@ -7,9 +7,10 @@ from typing import Any
 
 from jnas.library.binding import Shape
 from jnas.library.store import Library, default_cache
-from jnas.models.costs import inspect
+from jnas.models.build import BuildError
+from jnas.models.costs import Unmeasured, inspect
 from jnas.models.memo import Memo
-from jnas.trees.node import Node
+from jnas.trees.node import Node, walk
 
 
 def inspection(
@@ -23,6 +24,16 @@ def inspection(
     shapes = {path: (cost.in_shape, cost.out_shape) for path, cost in found.nodes.items()}
     counts = {"parameters": found.parameters, "multiply_adds": found.multiply_adds}
     return {**counts, "memory": found.memory(batch), "shapes": shapes}
+
+
+def node_costs(tree: Node, library: Library, shape: Shape, classes: int, batch: int) -> dict[str, tuple[int, int]]:
+    """(parameters, multiply-adds) of every node by path text; empty where something is not known without mined code."""
+    own = not any(library[node.block].mined for _, node in walk(tree) if not node.is_container)
+    try:
+        found = inspect(tree, library, shape, classes, batch, memo=_memo(default_cache() / "costs.sqlite"), execute=own)
+    except (BuildError, Unmeasured):
+        return {}
+    return {path: (cost.parameters, cost.multiply_adds) for path, cost in found.nodes.items()}
 
 
 _memo = cache(Memo)

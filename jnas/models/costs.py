@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jnas.library.binding import Shape
+from jnas.library.exact import CLASSES, Bound
 from jnas.library.store import Library
 from jnas.models.assembly import CLASSIFIER, BuildError, place
 from jnas.models.build import build_block
@@ -71,7 +72,7 @@ class Unmeasured(Exception):
     """A block of the tree has not been measured at its place, and measuring it was not asked for."""
 
 
-_KNOWN: dict[tuple[str, Node, Shape, int], NodeCost | BuildError] = {}
+_KNOWN: dict[tuple[str, Node, Shape, int, int | None], NodeCost | BuildError] = {}
 
 
 def inspect(
@@ -89,26 +90,27 @@ def inspect(
     What this process or `memo` has seen costs a look-up. Without `execute` nothing else is done, so that no mined code
     runs: then raises Unmeasured where something is new.
     """
-    measuring = _Measuring(library, batch, memo, execute)
+    measuring = _Measuring(library, classes, batch, memo, execute)
     try:
         width = measuring.inference.out(tree, shape)[0]
     except ShapeError as error:
         raise BuildError(error.path, "shape", error.reason) from error
     nodes: dict[str, NodeCost] = {}
-    total = measuring.cost(tree, shape, (), nodes)
-    head = NodeCost(
-        (width, 1, 1), (classes, 1, 1), (width + 1) * classes, width * classes, classes, 1, FLOAT * (width + classes)
-    )
-    nodes[path_text(CLASSIFIER)] = head
-    nodes[""] = _sum(shape, head.out_shape, [total, head])
+    parts = [measuring.cost(tree, shape, (), nodes)]
+    logits = (classes, 1, 1)
+    if "head" not in tree.args:
+        kept = FLOAT * (width + classes)
+        parts.append(NodeCost((width, 1, 1), logits, (width + 1) * classes, width * classes, classes, 1, kept))
+        nodes[path_text(CLASSIFIER)] = parts[-1]
+    nodes[""] = _sum(shape, logits, parts)
     return Inspection(nodes)
 
 
 class _Measuring:
     """One inspection: which library, at what batch, and where to look first."""
 
-    def __init__(self, library: Library, batch: int, memo: Memo | None, execute: bool):
-        self.library, self.batch, self.memo, self.execute = library, batch, memo, execute
+    def __init__(self, library: Library, classes: int, batch: int, memo: Memo | None, execute: bool):
+        self.library, self.classes, self.batch, self.memo, self.execute = library, classes, batch, memo, execute
         self.inference = Inference(library)
 
     def cost(self, node: Node, shape: Shape, path: Path, nodes: dict[str, NodeCost]) -> NodeCost:
@@ -136,26 +138,27 @@ class _Measuring:
         return _sum(shape, copies[-1].out_shape, copies)
 
     def _block(self, node: Node, shape: Shape, path: Path) -> NodeCost:
-        key = (self.library.fingerprint, node, shape, self.batch)
+        classes = self.classes if Bound("classes") in node.args.values() else None
+        key = (self.library.fingerprint, node, shape, self.batch, classes)
         found = _KNOWN.get(key)
         if found is None:
-            found = _KNOWN[key] = self._measured(node, shape)
+            found = _KNOWN[key] = self._measured(node, shape, classes)
         if isinstance(found, BuildError):
             raise BuildError(path, found.reason, found.message)
         return found
 
-    def _measured(self, node: Node, shape: Shape) -> NodeCost | BuildError:
+    def _measured(self, node: Node, shape: Shape, classes: int | None) -> NodeCost | BuildError:
         key = ""
         if self.memo is not None:
             names = frozenset(inner.block for _, inner in walk(node))
-            key = content_key(self.library, names, to_json(node), shape, self.batch)
+            key = content_key(self.library, names, to_json(node), shape, self.batch, classes)
             found = _from_record(self.memo.get(key))
             if found is not None:
                 return found
         if not self.execute:
             raise Unmeasured(node.block)
         try:
-            result: NodeCost | BuildError = measure(node, self.library, shape, self.batch)
+            result: NodeCost | BuildError = measure(node, self.library, shape, self.batch, classes)
             record = asdict(result)  # type: ignore[call-overload]
         except BuildError as error:
             result, record = error, {"reason": error.reason, "message": error.message}
@@ -188,9 +191,13 @@ def _sum(before: Shape, after: Shape, parts: list[NodeCost], node: Node | None =
     )
 
 
-def measure(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
-    """Build and trace one block at (batch, *shape), forward and backward. Raises BuildError."""
-    placed = place(node, library, Inference(library), shape, ())
+def measure(node: Node, library: Library, shape: Shape, batch: int, classes: int | None = None) -> NodeCost:
+    """Build and trace one block at (batch, *shape), forward and backward. Raises BuildError.
+
+    `classes`: what a head puts out, None for any other block.
+    """
+    inference = Inference(library)
+    placed = place(node, library, inference, shape, (), classes or CLASSES)
     module = build_block(placed, library, abstract=True)
     trained = sum(math.prod(parameter.shape) for parameter in module.parameters())
     graph, parameters, *rest = nnx.split(module, nnx.Param, ...)
@@ -215,7 +222,7 @@ def measure(node: Node, library: Library, shape: Shape, batch: int) -> NodeCost:
         raise BuildError((), "error", f"{node.block}: {type(error).__name__}: {error}") from error
     finally:
         platform.reset(lowering)
-    expected = (batch, *Inference(library).out(node, shape))
+    expected = (batch, *(inference.out(node, shape) if classes is None else (classes, 1, 1)))
     if getattr(out, "shape", None) != expected:
         raise BuildError(
             (), "shape", f"{node.block} gives {getattr(out, 'shape', type(out))}, its contract says {expected}"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from rich.console import Console
-from rich.terminal_theme import MONOKAI
-
 from jnas.library.store import OWN_PREFIX
 from jnas.reports.changes import changed
+from jnas.reports.costs import known_costs
 from jnas.reports.markup import Markup, join, lines, tag
 from jnas.reports.plots import over_candidates, over_time
 from jnas.reports.run import Run, accuracy, blocks_of
@@ -21,7 +18,8 @@ from jnas.reports.text import count, duration, gain, percent
 from jnas.runs.configuration import to_toml
 from jnas.runs.database import Candidate, Choice
 from jnas.runs.directory import write_atomically
-from jnas.trees.drawing import draw
+from jnas.trees.picture import lines as picture_lines
+from jnas.trees.svg import svg
 from translators.diagnostics import UserError
 
 # Enforced by the browser, should an escape ever be missed: no script, no request, inline style alone.
@@ -86,18 +84,17 @@ def _best_tree(run: Run) -> Markup:
     if run.best is None:
         return _section("Best tree", tag("p", "No candidate is trained yet."))
     intro = f"Candidate {run.best.number}, {run.best.tree_hash[:16]}. What differs from the start tree is marked."
-    return _section("Best tree", tag("p", intro, class_="soft"), tag("div", _drawing(run, run.best), class_="terminal"))
+    return _section("Best tree", tag("p", intro, class_="soft"), tag("div", _drawing(run, run.best), class_="scroll"))
 
 
 def _drawing(run: Run, candidate: Candidate) -> Markup:
-    """The terminal's drawing, in its colours."""
+    """The tree as the terminal shows it, as SVG."""
     try:
         tree, start = run.tree(candidate), run.tree(run.by_number[0])
     except UserError as error:
         return tag("pre", f"The tree cannot be drawn here: {error}")
-    console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(draw(tree, run.library, run.input_shape, changed(start, tree)))
-    return Markup(console.export_html(theme=MONOKAI, inline_styles=True, code_format="<pre>{code}</pre>"))
+    picture = picture_lines(tree, run.library, run.input_shape, changed(start, tree), known_costs(run, tree))
+    return Markup(svg(picture, f"candidate {candidate.number}"))
 
 
 def _lineage(run: Run) -> Markup:

@@ -94,9 +94,14 @@ class Run:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image, as the gate saw it at the stem of the start tree."""
-        channels, height, width = self.candidates[0].verdict.shapes["stem"][0]
+        """(channels, height, width) of an image, as the gate saw it for the start tree."""
+        channels, height, width = self.candidates[0].verdict.shapes[""][0]
         return channels, height, width
+
+    @property
+    def classes(self) -> int:
+        """How many logits the start tree gives."""
+        return self.candidates[0].verdict.shapes[""][1][0]
 
     def tree(self, candidate: Candidate) -> Node:
         """Raises UserError when a block of the tree is not in `library`."""

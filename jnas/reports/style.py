@@ -51,7 +51,6 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 td.words { min-width: 8rem; overflow-wrap: anywhere; }
 tr.winner td { background: var(--panel); font-weight: 600; }
 pre { margin: 0; padding: .8rem; overflow-x: auto; font: 13px/1.4 ui-monospace, monospace; background: var(--panel); }
-.terminal { background: #0c0e12; color: #d9dbe0; border-radius: .5rem; } .terminal pre { background: none; }
 ol { padding-left: 1.4rem; } li { margin: .25rem 0; overflow-wrap: anywhere; }
 code { font-family: ui-monospace, monospace; }
 details summary { cursor: pointer; color: var(--soft); }

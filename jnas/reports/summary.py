@@ -7,9 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from jnas.reports.changes import changed
+from jnas.reports.costs import known_costs
 from jnas.reports.run import Run, accuracy
 from jnas.reports.text import clean, duration, gain, percent
 from jnas.trees.drawing import draw
+from jnas.trees.picture import lines
 from translators.diagnostics import UserError
 
 
@@ -53,7 +55,7 @@ def _print_best(run: Run, console: Console) -> None:
     console.print(Text.assemble("\n", (f"Best tree: candidate {best.number}", "bold")))
     try:
         tree, start = run.tree(best), run.tree(run.by_number[0])
-        console.print(draw(tree, run.library, run.input_shape, changed(start, tree)))
+        console.print(draw(lines(tree, run.library, run.input_shape, changed(start, tree), known_costs(run, tree))))
     except UserError as error:
         console.print(Text(f"cannot be drawn here: {clean(error, 400)}"))
     steps = Table.grid(padding=(0, 2))

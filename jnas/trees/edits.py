@@ -288,14 +288,14 @@ def describe(edit: Edit, tree: Node) -> str:
             return f"set {len(edit.settings)} arguments of {place} together: {_changes_text(edit, tree)}"
         case "set":
             node = get(tree, edit.path)
-            old = _value_text(node.args[edit.argument]) if edit.argument in node.args else "default"
-            new = "default" if edit.value is DEFAULT else _value_text(edit.value)
+            old = value_text(node.args[edit.argument]) if edit.argument in node.args else "default"
+            new = "default" if edit.value is DEFAULT else value_text(edit.value)
             return f"set {edit.argument} of {place} ({node_name(node)}): {old} -> {new}"
         case "insert":
-            return f"insert {_value_text(edit.value)} as {place}"
+            return f"insert {value_text(edit.value)} as {place}"
         case "delete":
             return f"delete {place}: {node_name(get(tree, edit.path))}"
-    return f"{edit.kind} {place}: {node_name(get(tree, edit.path))} -> {_value_text(edit.value)}"
+    return f"{edit.kind} {place}: {node_name(get(tree, edit.path))} -> {value_text(edit.value)}"
 
 
 def _changes_text(edit: Edit, tree: Node) -> str:
@@ -303,8 +303,8 @@ def _changes_text(edit: Edit, tree: Node) -> str:
     counted: dict[str, dict[str, int]] = {}
     for path, name, value in edit.settings:
         node = get(tree, edit.path + path)
-        old = _value_text(node.args[name]) if name in node.args else "default"
-        change = f"{old} -> {'default' if value is DEFAULT else _value_text(value)}"
+        old = value_text(node.args[name]) if name in node.args else "default"
+        change = f"{old} -> {'default' if value is DEFAULT else value_text(value)}"
         changes = counted.setdefault(name, {})
         changes[change] = changes.get(change, 0) + 1
     return ", ".join(
@@ -344,8 +344,9 @@ def node_name(node: Node) -> str:
     return node.block
 
 
-def _value_text(value: Value) -> str:
+def value_text(value: Value) -> str:
+    """An argument's value as people read it."""
     if isinstance(value, Node):
-        args = "" if value.is_container else ", ".join(f"{k}={_value_text(v)}" for k, v in value.args.items())
+        args = "" if value.is_container else ", ".join(f"{k}={value_text(v)}" for k, v in value.args.items())
         return node_name(value) + (f"({args})" if args else "")
-    return ", ".join(map(_value_text, value)) if isinstance(value, tuple) else str(value)
+    return ", ".join(map(value_text, value)) if isinstance(value, tuple) else str(value)

@@ -45,7 +45,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         with RunDatabase.open(directory.database) as database:
             database.set_fact("versions", {"jnas": "0.1", "python": "3.11.7"})
             for number, (parent, tree, words, accuracy) in enumerate(STEPS if finished else STEPS[:1]):
-                shapes = {"stem": ((1, 28, 28), (16, 28, 28))}
+                shapes = {"": ((1, 28, 28), (10, 1, 1)), "stem": ((1, 28, 28), (16, 28, 28))}
                 verdict = Verdict(True, True, True, parameters=78_042, multiply_adds=9_800_000, shapes=shapes)
                 text = description if description is not None and number == 1 else words
                 candidate = Candidate(

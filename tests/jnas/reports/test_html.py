@@ -39,7 +39,7 @@ KNOWN = {
     "pre",
 }
 KNOWN |= {"code", "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"}
-KNOWN |= {"svg", "desc", "line", "text", "path", "circle"}
+KNOWN |= {"svg", "desc", "line", "text", "path", "circle", "rect"}
 
 
 class _Page(HTMLParser):

@@ -1,17 +1,13 @@
-"""How far trees are apart, and how they look."""
+"""How far trees are apart."""
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
 
 from jnas.library.store import open_library
 from jnas.trees.distance import distance
-from jnas.trees.drawing import draw
 from jnas.trees.edits import Edit, apply
-from jnas.trees.node import Node, branches, repeat, sequence
+from jnas.trees.node import Node, repeat, sequence
 from jnas.trees.starts import START_TREES
 
 LIBRARY = open_library()
@@ -48,26 +44,3 @@ def test_a_repeat_is_as_far_as_its_copies() -> None:
     block = Node("jnas.Mlp")
     unrolled, repeated = sequence(block, block, block), sequence(repeat(block, 3))
     assert distance(repeated, unrolled, LIBRARY) == pytest.approx(0, abs=1e-6)
-
-
-def drawn(tree: Node, *paths: tuple) -> list[str]:
-    console = Console(width=80, file=io.StringIO(), color_system=None)
-    console.print(draw(tree, LIBRARY, (1, 28, 28), paths))
-    return console.file.getvalue().splitlines()
-
-
-def test_drawing_folds_repeats_and_shows_widths_and_sizes() -> None:
-    lines = drawn(START_TREES["resnet20"]())
-    assert lines[0].strip() == "network 1 @ 28x28"
-    assert any("3 x BasicResidual  16 @ 28x28" in line for line in lines)
-    assert any("BasicResidual out_channels=32, stride=2  16 @ 28x28 -> 32 @ 14x14" in line for line in lines)
-    assert len(lines) == 11 and all(len(line) <= 80 for line in lines)
-    assert not any("*" in line for line in lines)
-
-
-def test_drawing_marks_what_changed_without_colour() -> None:
-    tree = changed(START_TREES["resnet8"](), branches(Node("jnas.MaxPool"), Node("jnas.Mlp"), join="concat"))
-    marked = [line for line in drawn(tree, ("stages", 1, "body", 0)) if "*" in line]
-    assert len(marked) == 1 and "* branches side by side" in marked[0]
-    inside = drawn(START_TREES["resnet20"](), ("stages", 0, "body", 0, "body"))
-    assert any("* 3 x BasicResidual" in line for line in inside)
