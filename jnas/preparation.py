@@ -1,0 +1,150 @@
+"""What the steps of a search need, opened and checked: data set, workers, library, chooser, run directory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jnas.evaluation.evaluator import Evaluator, Progress
+from jnas.evaluation.outcomes import Result
+from jnas.evaluation.pool import Pool
+from jnas.library.mining import mine
+from jnas.library.store import Library, open_library
+from jnas.library.written import read_written
+from jnas.planning.planners import check_objectives, planner
+from jnas.reports.live import LiveView
+from jnas.resolving.asking import ModelChooser
+from jnas.resolving.budget import Limits
+from jnas.resolving.choosers import REPLAY, Chooser, make_chooser
+from jnas.resolving.transcript import Transcript
+from jnas.runs import archive
+from jnas.runs.claim import claim, claim_library
+from jnas.runs.configuration import Configuration, LanguageModelSettings
+from jnas.runs.database import RunDatabase
+from jnas.runs.directory import RunDirectory
+from jnas.runs.phases import Phases
+from jnas.steps import Search
+from jnas.training.data import open_dataset
+from jnas.training.recipes import RECIPES
+from jnas.trees.starts import START_TREES
+from translators.diagnostics import UserError
+
+PROPOSERS = ("edits", "code")
+
+
+@contextmanager
+def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool) -> Iterator[Search]:
+    """Everything that the steps of a search need, the run directory held. Raises UserError."""
+    plan = planner(configuration.planner.name)
+    check_names(configuration)
+    with directory.held(), RunDatabase.open(directory.database) as database:
+        chooser = open_chooser(configuration.llm, database)
+        claim(directory, database, configuration)
+        phases = Phases(database, "starting")
+        dataset = open_dataset(**asdict(configuration.dataset))
+        pool = Pool(
+            configuration.search.workers, logs=directory.logs, memory_limit=configuration.evaluation.memory_limit
+        )
+        with pool, _view(configuration, directory, database, quiet) as view:
+            phases.enter("mining")
+            library, folders = _mined(configuration, phases, view)
+            claim_library(directory, database, library, folders)
+            evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes, library)
+            view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
+            job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
+            for path in sorted(directory.written.glob("*.py")):
+                job.adopt(read_written(path))
+            yield job
+
+
+@contextmanager
+def rehearsal(configuration: Configuration, quiet: bool = False) -> Iterator[Search]:
+    """A search in a folder of its own that vanishes, in which every tree is as good as its parent, untrained."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        prepared(configuration, RunDirectory(Path(folder) / "run"), quiet) as job,
+    ):
+        job.evaluator = Untrained(**vars(job.evaluator))
+        yield job
+
+
+class Untrained(Evaluator):
+    """Inspects as ever, but trains nothing: every tree is as good as its parent."""
+
+    def train(
+        self, trees: Sequence[Mapping[str, Any]], progress: Progress, finished: Callable[[int, Result], None]
+    ) -> None:
+        for index in range(len(trees)):
+            finished(index, Result("ok", accuracy=0.5))
+
+
+def open_chooser(settings: LanguageModelSettings, database: RunDatabase) -> Chooser:
+    """Who answers: with the transcript of this run, or of the run that is replayed. Raises UserError."""
+    if settings.name.startswith(REPLAY):
+        with RunDatabase.read(RunDirectory(Path(settings.name.removeprefix(REPLAY))).database) as recorded:
+            transcript = Transcript(recorded.exchanges())
+    else:
+        transcript = Transcript(database.exchanges(), database.add_exchange)
+    limits = Limits(settings.calls, settings.tokens, settings.dollars)
+    chooser = make_chooser(settings.name, transcript, limits, settings.calls_per_minute, settings.thinking)
+    if settings.proposer == "code" and not isinstance(chooser, ModelChooser):
+        raise UserError("llm.proposer = code: a language model has to write the code; give --llm gemini or local")
+    return chooser
+
+
+def check_names(configuration: Configuration) -> None:
+    """Raises UserError for objectives, a recipe or a start tree that do not exist, before anything is made."""
+    check_objectives(configuration.planner.name, configuration.planner.objectives)
+    for key, name in (
+        ("evaluation.recipe", configuration.evaluation.recipe),
+        ("final.recipe", configuration.final.recipe),
+    ):
+        if name not in RECIPES:
+            raise UserError(f"{key} = {name}: expected one of {', '.join(RECIPES)}{_nearest(name, RECIPES)}")
+    if configuration.llm.proposer not in PROPOSERS:
+        proposer = configuration.llm.proposer
+        raise UserError(
+            f"llm.proposer = {proposer}: expected one of {', '.join(PROPOSERS)}{_nearest(proposer, PROPOSERS)}"
+        )
+    if configuration.start not in START_TREES and not Path(configuration.start).is_file():
+        known = f"expected a tree file or one of {', '.join(START_TREES)}{_nearest(configuration.start, START_TREES)}"
+        raise UserError(f"start = {configuration.start}: {known}")
+
+
+def _mined(configuration: Configuration, phases: Phases, view: LiveView) -> tuple[Library, tuple[Path, ...]]:
+    """Our own blocks and those of the sources; no sources, our own alone."""
+    if not configuration.sources:
+        return open_library(), ()
+    view.phase("mining", ", ".join(configuration.sources))
+
+    def progress(stage: str, done: int, total: int) -> None:
+        phases.enter(stage)
+        view.detail(f"{stage} {done} of {total}")
+
+    report = mine(configuration.sources, progress=progress)
+    report.require_placeable()
+    placeable = sum(source.placeable for source in report.sources)
+    view.note(f"{placeable} placeable blocks of {sum(source.classes for source in report.sources)} classes")
+    return open_library(report.folders), report.folders
+
+
+def _view(configuration: Configuration, directory: RunDirectory, database: RunDatabase, quiet: bool) -> LiveView:
+    rows = database.candidates()
+    best = archive.finalists(rows, 1)
+    return LiveView(
+        directory.root.name,
+        configuration.search.budget,
+        finished=sum(row.number > 0 and row.result is not None for row in rows),
+        best=(best[0].number, archive.score(best[0]) or 0.0) if best else None,
+        quiet=quiet,
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
