@@ -132,7 +132,6 @@ def write_files(texts: Mapping[str, str], folder: Path) -> None:
 def _verify(spec: Path, roots: Sequence[str], out: Path | None, workers: int) -> int:
     from translators.verification import require_torch, verify_rows
 
-    require_torch()
     try:
         rows = json.loads(spec.read_text())
     except (OSError, ValueError) as error:
@@ -145,6 +144,7 @@ def _verify(spec: Path, roots: Sequence[str], out: Path | None, workers: int) ->
         raise UserError(f"{spec}: expected a JSON list of objects with source, class, init and input_shapes")
     if any("=" not in root for root in roots):
         raise UserError(f"--root {' '.join(roots)}: expected NAME=DIR")
+    require_torch()
     folders = {name: Path(folder) for name, folder in (root.split("=", 1) for root in roots)}
     results = []
     for result in verify_rows(rows, folders, workers=workers):

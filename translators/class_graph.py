@@ -49,6 +49,11 @@ class ClassGraph:
         self._outside = frozenset(self._outside_modules())
         self._failures: dict[Unit, Refusal | None] = {}
 
+    @cached_property
+    def method_names(self) -> frozenset[str]:
+        """Names of methods of any class."""
+        return frozenset(name for cls in self.classes.values() for name in cls.methods)
+
     def _bases(self, unit: Unit, node: ast.ClassDef) -> Iterator[tuple[str, Symbol | None]]:
         for base in node.bases:
             name = dotted(base.value if isinstance(base, ast.Subscript) else base)

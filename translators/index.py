@@ -139,10 +139,17 @@ class Index:
             for end in range(1, name.count(".") + 2):
                 self._places.setdefault(".".join(name.split(".")[:end]), set()).add(module.source.spec)
         self._roots: dict[str, list[str]] = {}
-        for name, tree in trees.items():
-            self._read(self.modules[name], tree)
+        self._unread = trees
+        self._reading = 0
+        for module in self.modules.values():
+            self._read(module)
 
-    def _read(self, module: Module, tree: ast.Module) -> None:
+    def _read(self, module: Module) -> None:
+        """Read a module if it has not been; branches of another may depend on what its names mean."""
+        tree = self._unread.pop(module.name, None)
+        if tree is None:
+            return
+        self._reading += 1
         try:
             with limited():
                 _Reader(self, module).read(tree.body)
@@ -150,6 +157,8 @@ class Index:
             self.skipped += ((module.file.path, f"{error} to read"),)
             module.bindings.clear()
             module.units.clear()
+        finally:
+            self._reading -= 1
 
     def resolve(self, module: Module, dotted: str) -> Symbol:
         """What `dotted`, written at the top level of `module`, stands for."""
@@ -159,9 +168,13 @@ class Index:
                 return Symbol("unresolved", dotted)
             self._resolving.add(key)
             try:
-                self._resolved[key] = self._resolve(module, dotted.split("."))
+                self._read(module)
+                found = self._resolve(module, dotted.split("."))
             finally:
                 self._resolving.discard(key)
+            if self._reading:  # a module that is being read may yet say something else
+                return found
+            self._resolved[key] = found
         return self._resolved[key]
 
     def _resolve(self, module: Module, parts: list[str]) -> Symbol:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from translators.diagnostics import Refusal, UserError
@@ -47,15 +48,24 @@ class Translation:
 
 
 def translate_source(
-    source: Source, *, others: Sequence[Source] = (), progress: Callable[[int, int], None] | None = None
+    source: Source,
+    *,
+    others: Sequence[Source] = (),
+    progress: Callable[[int, int], None] | None = None,
+    cache: Path | None = None,
 ) -> Translation:
-    """Translate every module class of `source`; `others` are further sources that its imports may resolve to."""
+    """Translate every module class of `source`; `others` are further sources that its imports may resolve to.
+
+    `cache` is a folder that keeps what was rewritten, for as long as nothing changes that it depends on.
+    """
 
     def roots(closures: Closures) -> tuple[list[Class], dict[Unit, Made]]:
         return _module_classes(source, closures), _factories(source, closures)
 
-    closures = _completed((source, *others), _prepare, roots)
+    closures = _completed((source, *others), partial(_prepare, cache=cache), roots)
     translation = _translate(source, closures, *roots(closures), progress)
+    if closures.rewriter.store is not None:
+        closures.rewriter.store.flush()
     return replace(translation, classes=_described(translation.classes, closures))
 
 
@@ -112,17 +122,20 @@ def _installed(name: str) -> Source | None:
     return source if any("nn.Module" in file.text for file in source.files) else None
 
 
-def _prepare(sources: tuple[Source, ...]) -> Closures:
+def _prepare(sources: tuple[Source, ...], cache: Path | None = None) -> Closures:
     """Index, class graph and rewriter of some sources."""
     # libcst takes a quarter of a second to import; programs that only load translated code do without it.
     from translators.class_graph import ClassGraph
     from translators.closure import Closures, keeps, names_in_use
     from translators.index import Index
     from translators.rewriting.rewriter import Rewriter
+    from translators.rewriting.store import Store
 
     index = Index(sources)
     classes = ClassGraph(index)
-    return Closures(Rewriter(index, classes, partial(keeps, names_in_use(index, classes))), classes)
+    used = names_in_use(index, classes)
+    store = Store(cache, index, {"used": used, "methods": classes.method_names}) if cache is not None else None
+    return Closures(Rewriter(index, classes, partial(keeps, used), store), classes)
 
 
 # Classes are asked for one by one; a whole source is not, and its syntax trees are large.

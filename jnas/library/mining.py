@@ -133,7 +133,10 @@ def _mine_one(
 def _make(source: Source, others: Sequence[Source], folder: Path, cache: Path, progress: Progress) -> dict[str, Any]:
     """Content of library.json; the emitted modules are written below `folder`."""
     translation = translate_source(
-        source, others=others, progress=lambda done, total: progress("translating", done, total)
+        source,
+        others=others,
+        progress=lambda done, total: progress("translating", done, total),
+        cache=cache / ".translated",
     )
     if not translation.classes:
         raise UserError(f"{source.spec}: no class derived from nn.Module found; give PyTorch source")

@@ -116,3 +116,12 @@ def test_a_file_that_cannot_be_parsed_costs_only_itself(tree, text):
     built = Index([tree({"bad.py": text, "good.py": "x = 1\n"})])
     assert set(built.modules) == {"good"}
     assert [path for path, _ in built.skipped] == ["bad.py"]
+
+
+def test_branches_may_ask_about_files_that_are_read_later(index):
+    files = {
+        "a.py": "from z import VERSION\nif VERSION >= '1.10':\n    flag = True\nelse:\n    flag = False\n",
+        "z.py": "import torch\nVERSION = torch.__version__\n",
+    }
+    built, module = index(files, "a")
+    assert built.resolve(module, "VERSION").units[0].qualified_name == "z.VERSION"

@@ -19,6 +19,7 @@ from translators.rewriting.effects import Effects
 from translators.rewriting.folding import Folding
 from translators.rewriting.references import References
 from translators.rewriting.refusals import call_text, refusal
+from translators.rewriting.store import Store
 from translators.rewriting.unit import Rewritten
 
 # libcst's native parser overflows its stack, and ends the process, on what is nested some thousand levels deep.
@@ -32,15 +33,15 @@ class _Pass(References, Calls, Folding, Definitions):
 class Rewriter:
     """Rewrites units of an index, each once."""
 
-    def __init__(self, index: Index, classes: ClassGraph, keeps: Callable[[str], bool]):
+    def __init__(self, index: Index, classes: ClassGraph, keeps: Callable[[str], bool], store: Store | None = None):
         self.index = index
         self.classes = classes
         self.keeps = keeps
+        self.store = store
         self.registries = Registries(index)
         self._surroundings: dict[str, Surroundings] = {}
         self._done: dict[Unit, Rewritten] = {}
         self._effects = Effects(classes)
-        self._own_methods = frozenset(name for cls in classes.classes.values() for name in cls.methods)
 
     def rewrite(self, unit: Unit) -> Rewritten:
         if unit not in self._done:
@@ -66,7 +67,7 @@ class Rewriter:
 
     def surroundings(self, module: Module) -> Surroundings:
         if module.name not in self._surroundings:
-            found = Surroundings(self.index, module, names_stored(module), self._own_methods, self._effects)
+            found = Surroundings(self.index, module, names_stored(module), self.classes.method_names, self._effects)
             self._surroundings[module.name] = found
         return self._surroundings[module.name]
 
@@ -82,6 +83,10 @@ class Rewriter:
             return Rewritten(unit, text, namespaces={"Registry": "translators.runtime.support.Registry"})
         if self.registries.completes(unit):
             return Rewritten(unit)
+        kept = self.store.get(unit) if self.store is not None else None
+        return kept if kept is not None else self._rewrite_anew(unit)
+
+    def _rewrite_anew(self, unit: Unit) -> Rewritten:
         if _is_deeper(unit.node, _DEEPEST):
             found = refusal(
                 unit.module, unit.node, "R15", "", unit.name, f"{unit.name} is nested deeper than {_DEEPEST}"
@@ -101,6 +106,8 @@ class Rewriter:
                 visitor.result.text = result.code.strip("\n")
             if visitor.result.later and _uses_unsupported(visitor.result.text):
                 visitor.result.failure = visitor.result.later[0]
+            if self.store is not None:
+                self.store.put(visitor.result)
             return visitor.result
         except (cst.ParserSyntaxError, cst.CSTValidationError, LimitExceeded) as error:
             message = f"not rewritable: {str(error).splitlines()[0]}"
