@@ -9,8 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from jnas.library.binding import BindError, Shape, size_value
+from jnas.library.block import LAYOUTS
 
 CLASSES = 10  # of a head whose data set is not known: shapes before the head do not depend on it
+EDGES = (*LAYOUTS, "NC")  # layouts at the ends of a module; "NC" has no places, as before and after a classifier
 BOUND = ("width", "classes", "height", "pair", "tokens")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from jnas.library import store
@@ -61,8 +61,14 @@ def construct(block: Block, arguments: Mapping[str, Any], library: Library) -> A
     """What `block` makes of arguments, which may be values of a tree: nodes are made, references looked up."""
     values = {name: _value(value, library) for name, value in arguments.items()}
     make = store.load_class(block)
-    variadic = next((p.name for p in signature(make).parameters.values() if p.kind == p.VAR_POSITIONAL), None)
+    variadic = next((p.name for p in parameters_of(make) if p.kind == p.VAR_POSITIONAL), None)
     return make(*values.pop(variadic, ()), **values) if variadic else make(**values)
+
+
+def parameters_of(make: Any) -> list[Parameter]:
+    """The parameters of a function, or of the constructor of a class."""
+    found = signature(make.__init__ if isinstance(make, type) else make).parameters  # type: ignore[misc]
+    return list(found.values())[isinstance(make, type) :]
 
 
 def _value(value: Any, library: Library) -> Any:

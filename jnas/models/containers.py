@@ -22,7 +22,7 @@ class Network(nn.Module):
 
     def forward(self, x: jax.Array) -> jax.Array:
         x = self.stages(self.stem(x))
-        return self.classifier(jnp.mean(x, axis=(2, 3))) if self.head is None else self.head(x)
+        return self.classifier(jnp.mean(x, axis=(2, 3))) if self.head is None else self.head(x).reshape(len(x), -1)
 
 
 class Residual(nn.Module):
@@ -85,7 +85,9 @@ class Inside(nn.Module):
 
 
 def from_channels_first(x: jax.Array, layout: str) -> jax.Array:
-    """(N, C, H, W) in another layout; tokens are rows of the map."""
+    """(N, C, H, W) in another layout; tokens are rows of the map, "NC" is one number per channel."""
+    if layout == "NC":
+        return x.reshape(len(x), -1)
     if layout == "NLC":
         return jnp.swapaxes(x.reshape(*x.shape[:2], -1), 1, 2)
     return jnp.transpose(x, (0, 2, 3, 1)) if layout == "NHWC" else x
@@ -93,6 +95,8 @@ def from_channels_first(x: jax.Array, layout: str) -> jax.Array:
 
 def to_channels_first(x: jax.Array, layout: str, size: tuple[int, int]) -> jax.Array:
     """The inverse, for maps of `size`."""
+    if layout == "NC":
+        return x[:, :, None, None]
     if layout == "NLC":
         return jnp.swapaxes(x, 1, 2).reshape(x.shape[0], x.shape[2], *size)
     return jnp.transpose(x, (0, 3, 1, 2)) if layout == "NHWC" else x

@@ -73,8 +73,9 @@ class _Recorder(Observer):
             self.root = call
         self.stack.append(call)
 
-    def leaves(self, module: Any, result: Any) -> None:
+    def leaves(self, module: Any, result: Any) -> Any:
         self.stack.pop().returned = result
+        return result
 
 
 def record(make: Callable[[], Any], tensor: Sequence[int], training: bool = False) -> Recording:
@@ -128,7 +129,7 @@ def slots(recording: Recording, shape: Shape, layouts: tuple[str, str]) -> dict[
             continue
         before = read(call.received.shape, shape, layouts[0])
         after = read(call.returned.shape, shape, before[0] if before else layouts[0])
-        if before and after and len(call.returned.shape) > 2:
+        if before and after:
             owner = (call.path or "").rpartition(".")[0]
             if owner and owner not in times and owner not in found and _walked(recording, owner, calls):
                 found[owner] = _list_slot(recording, owner, calls, shape, layouts)
@@ -170,6 +171,7 @@ def to_tensor(shape: Shape, layout: str) -> tuple[int, ...]:
         "NCHW": (BATCH, channels, height, width),
         "NHWC": (BATCH, height, width, channels),
         "NLC": (BATCH, height * width, channels),
+        "NC": (BATCH, channels),
     }[layout]
 
 
@@ -194,7 +196,7 @@ def read(tensor: Sequence[int], image: Shape, layout: str) -> tuple[str, Shape] 
         if high and tokens % high == 0 and similar(high, tokens // high):
             return "NLC", (channels, high, tokens // high)
         return "NLC", (channels, tokens, 1)
-    return (layout, (rest[0], 1, 1)) if len(rest) == 1 else None
+    return ("NC", (rest[0], 1, 1)) if len(rest) == 1 else None
 
 
 def _is_array(x: Any) -> bool:

@@ -16,8 +16,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from jnas.library.block import LAYOUTS, Block, Parameter
-from jnas.library.exact import BOUND, Bound, Reference
+from jnas.library.block import Block, Parameter
+from jnas.library.exact import BOUND, EDGES, Bound, Reference
 from translators.diagnostics import UserError
 
 Value: TypeAlias = "int | float | str | bool | Node | Reference | Bound | tuple[Value, ...] | None"
@@ -165,6 +165,14 @@ def get(tree: Node, path: Path) -> Any:
     return value
 
 
+def find(tree: Node, path: Path) -> Any:
+    """Like `get`, but None when there is no such place: nothing replaced that part of a block yet."""
+    try:
+        return get(tree, path)
+    except KeyError:
+        return None
+
+
 def replace(tree: Node, path: Path, value: Value) -> Any:
     """The tree with `value` at `path`. Raises KeyError when there is no such place."""
     return value if not path else _changed(tree, path, 0, lambda parent, step: _with(parent, step, value))
@@ -176,8 +184,14 @@ def insert(tree: Node, path: Path, value: Value) -> Node:
 
 
 def delete(tree: Node, path: Path) -> Node:
-    """The tree without the list item at `path`. Raises KeyError."""
-    return _changed(tree, path, 0, lambda items, i: (*_items(items, i, path, 0)[:i], *items[i + 1 :]))
+    """The tree without the list item, or without what replaces a part of a block, at `path`. Raises KeyError."""
+    return _changed(tree, path, 0, lambda items, i: _without(items, i, path))
+
+
+def _without(items: Any, i: Any, path: Path) -> Any:
+    if isinstance(items, Mapping) and i in items:
+        return {place: value for place, value in items.items() if place != i}
+    return (*_items(items, i, path, 0)[:i], *items[i + 1 :])
 
 
 def _step(value: Any, path: Path, i: int) -> Any:
@@ -262,8 +276,8 @@ def _node(data: Any, library: Mapping[str, Block], path: Path) -> Node:
     if block is None:
         nearest = _nearest(name, [*CONTAINERS, *library])
         raise UserError(f"{where}: block {name!r} is not in the library{nearest}; mine the source that has it")
-    if exact is not None and not (isinstance(exact, (list, tuple)) and len(exact) == 2 and {*exact} <= {*LAYOUTS}):
-        raise UserError(f"{where}.exact: {_shown(exact)}; expected [incoming, outgoing], each of {', '.join(LAYOUTS)}")
+    if exact is not None and not (isinstance(exact, (list, tuple)) and len(exact) == 2 and {*exact} <= {*EDGES}):
+        raise UserError(f"{where}.exact: {_shown(exact)}; expected [incoming, outgoing], each of {', '.join(EDGES)}")
     for key, value in args.items() if exact is None else ():
         parameter = block.parameter(key)
         if parameter is None:
