@@ -79,7 +79,7 @@ def _convolution(
     spatial = weight.ndim - 2
     if input.ndim == spatial + 1:
         return _convolution(input[None], weight, bias, stride, padding, dilation, groups)[0]
-    if input.ndim != weight.ndim or input.shape[1] != weight.shape[1] * groups:
+    if input.ndim != weight.ndim or input.shape[1] != weight.shape[1] * groups or not weight.shape[0]:
         raise ValueError(f"convolution of input {input.shape} with weight {weight.shape} in {groups} groups")
     stride, dilation = pair_of(stride, spatial), pair_of(dilation, spatial)
     margins = _margins(padding, weight.shape[2:], dilation)
