@@ -10,8 +10,8 @@ from typing import Any
 
 from translators.class_graph import Class, ClassGraph
 from translators.environment import dotted
-from translators.index import Module, Unit
-from translators.mining import MinedClass, literal
+from translators.index import Module, Symbol, Unit
+from translators.mining import Argument, MinedClass, arguments_of, literal
 from translators.rewriting.scopes import FunctionNode, own_nodes, parameters
 
 CALLS_KEPT = 6
@@ -36,6 +36,11 @@ _TORCH_PARAMETERS: dict[str, tuple[str, ...]] = {
     "Dropout": ("p",),
     "Embedding": ("num_embeddings", "embedding_dim"),
 }
+_TORCH_REQUIRED = {
+    name: 3 if "Conv" in name else 1 if "Norm" in name or "Pool" in name else 2
+    for name in _TORCH_PARAMETERS
+    if name not in ("Dropout",)
+}
 
 
 class Usage:
@@ -54,6 +59,7 @@ class Usage:
         """`mined` with the uses of its arguments and the literal arguments of its calls, most telling first."""
         uses = self._uses(cls)
         arguments = tuple(replace(argument, uses=uses.get(argument.name, ())) for argument in mined.arguments)
+        arguments += tuple(self._passed_through(cls, {argument.name for argument in arguments}))
         required = {argument.name for argument in arguments if argument.required}
         calls = self._calls[cls.unit].items()
         # Stable: among equals the first in the source.
@@ -64,13 +70,23 @@ class Usage:
 
     def _read(self, module: Module, node: ast.AST, defaults: Mapping[str, ast.expr]) -> None:
         if isinstance(node, FunctionNode):
-            defaults = {**defaults, **_defaults(node)}
+            defaults = {**defaults, **_defaults(node), **self._classes_by_local_name(node)}
         elif isinstance(node, ast.Call):
             cls = self._class_of(module, node.func, defaults)
             if cls is not None and (given := self._given(module, cls, node, defaults)):
                 self._calls[cls.unit][tuple(given.items())] += 1
         for child in ast.iter_child_nodes(node):
             self._read(module, child, defaults)
+
+    def _classes_by_local_name(self, function: FunctionNode) -> dict[str, ast.expr]:
+        """Local names that are assigned a class: `if block is None: block = Bottleneck`."""
+        found: dict[str, ast.expr] = {}
+        for node in own_nodes(function):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name() | ast.Attribute() as value):
+                    if (dotted(value) or "").rpartition(".")[2] in self._names:
+                        found.setdefault(name, value)
+        return found
 
     def _class_of(self, module: Module, func: ast.expr, defaults: Mapping[str, ast.expr]) -> Class | None:
         """The class that is called; a parameter stands for its default."""
@@ -138,6 +154,40 @@ class Usage:
                     uses[kept[attribute]][APPLIED] = None
         return {name: tuple(found) for name, found in uses.items()}
 
+    def _passed_through(self, cls: Class, known: set[str]) -> Iterator[Argument]:
+        """Arguments that `**kwargs` of the constructor must bring, for what they are passed on to requires them."""
+        found = self._classes.method(cls, "__init__")
+        if found is None or found[1].args.kwarg is None:
+            return
+        owner, constructor = found
+        rest = found[1].args.kwarg.arg
+        for node in own_nodes(constructor):
+            if not isinstance(node, ast.Call) or not any(
+                k.arg is None and dotted(k.value) == rest for k in node.keywords
+            ):
+                continue
+            starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+            given = {k.arg for k in node.keywords} if starred else self._named_in(owner, node)
+            for argument in self._required(owner, node.func):
+                if argument.name not in given | known:
+                    known = known | {argument.name}
+                    yield argument
+
+    def _named_in(self, owner: Class, call: ast.Call) -> set[str]:
+        positional = self._parameters(owner, call.func)[: len(call.args)]
+        return {*positional, *(keyword.arg for keyword in call.keywords if keyword.arg is not None)}
+
+    def _required(self, owner: Class, func: ast.expr) -> Iterator[Argument]:
+        """Required arguments of what is called."""
+        called = self._constructor(owner, func)
+        if called is not None:
+            yield from (a for a in arguments_of(called, receiver=True) if a.required)
+            return
+        name = self._torch_name(owner, func)
+        if name in _TORCH_REQUIRED:
+            names = _TORCH_PARAMETERS[name][: _TORCH_REQUIRED[name]]
+            yield from (Argument(name, True, None, "", "") for name in names)
+
     def _uses_in(self, owner: Class, node: ast.AST) -> Iterator[tuple[str, str]]:
         match node:
             case ast.Call(func=ast.Name(id="len" | "enumerate" | "zip"), args=args):
@@ -148,7 +198,8 @@ class Usage:
                 names = self._parameters(owner, func)
                 yield from ((a.id, name) for a, name in zip(args, names, strict=False) if isinstance(a, ast.Name))
                 yield from ((k.value.id, k.arg) for k in keywords if k.arg and isinstance(k.value, ast.Name))
-                yield from ((a.value.id, ITEMS) for a in args if _is_starred_name(a))
+                starred = (a.value for a in args if isinstance(a, ast.Starred))
+                yield from ((value.id, ITEMS) for value in starred if isinstance(value, ast.Name))
             case ast.Subscript(value=ast.Name(id=name)) | ast.For(iter=ast.Name(id=name)):
                 yield name, ITEMS
             case ast.comprehension(iter=ast.Name(id=name)):
@@ -160,19 +211,36 @@ class Usage:
 
     def _parameters(self, owner: Class, func: ast.expr) -> tuple[str, ...]:
         """Names of the positional parameters of what is called; none where that is not known."""
+        called = self._constructor(owner, func)
+        if called is not None:
+            return tuple(parameters(called)[1:])
+        return _TORCH_PARAMETERS.get(self._torch_name(owner, func) or "", ())
+
+    def _constructor(self, owner: Class, func: ast.expr) -> FunctionNode | None:
+        """The constructor that a call in a constructor of `owner` runs, if it is in the sources."""
         match func:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"):
-                parent = self._classes.method(owner, "__init__", skip_own=True)
-                return tuple(parameters(parent[1])[1:]) if parent is not None else ()
+                found = self._classes.method(owner, "__init__", skip_own=True)
+                return found[1] if found is not None else None
+        symbol = self._symbol(owner, func)
+        if symbol is None or symbol.kind != "unit" or symbol.rest or symbol.units[-1] not in self._classes.classes:
+            return None
+        found = self._classes.method(self._classes.classes[symbol.units[-1]], "__init__")
+        return found[1] if found is not None else None
+
+    def _torch_name(self, owner: Class, func: ast.expr) -> str | None:
+        """The name of the class of torch that is called: "Conv2d"."""
+        match func:
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"):
+                symbols = [symbol for parent in self._classes.lineage(owner) for _, symbol in parent.bases]
+            case _:
+                symbols = [self._symbol(owner, func)]
+        foreign = [s.name for s in symbols if s is not None and s.kind == "foreign" and s.name.startswith("torch.nn")]
+        return foreign[0].rpartition(".")[2] if foreign else None
+
+    def _symbol(self, owner: Class, func: ast.expr) -> Symbol | None:
         name = dotted(func)
-        if name is None:
-            return ()
-        symbol = self._index.resolve(owner.unit.module, name)
-        if symbol.kind == "foreign":
-            return _TORCH_PARAMETERS.get(symbol.name.rpartition(".")[2], ()) if "torch" in symbol.name else ()
-        cls = self._classes.classes.get(symbol.units[-1]) if symbol.kind == "unit" and not symbol.rest else None
-        constructor = self._classes.method(cls, "__init__") if cls is not None else None
-        return tuple(parameters(constructor[1])[1:]) if constructor is not None else ()
+        return self._index.resolve(owner.unit.module, name) if name is not None else None
 
 
 _UNKNOWN = object()
@@ -186,10 +254,6 @@ def _defaults(function: FunctionNode) -> dict[str, ast.expr]:
     pairs += [(a, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None]
     nothing = ast.Name(id="", ctx=ast.Load())
     return dict.fromkeys(parameters(function), nothing) | {argument.arg: default for argument, default in pairs}
-
-
-def _is_starred_name(node: ast.expr) -> bool:
-    return isinstance(node, ast.Starred) and isinstance(node.value, ast.Name)
 
 
 def _hashable(value: Any) -> Any:

@@ -22,14 +22,16 @@ def bound_names(block: Block) -> frozenset[str]:
     """Parameters that the place decides, so that a tree never mentions them."""
     contract = contract_of(block)
     tied = (p.name for p in block.parameters if p.role == "input width")
-    return frozenset((*contract.input_width, *tied, *(name for name, _ in contract.sizes)))
+    projection = () if contract.projection is None else (contract.projection,)
+    return frozenset((*contract.input_width, *tied, *(name for name, _ in contract.sizes), *projection))
 
 
 def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     """Constructor arguments of `block` at incoming `shape` with the decisions `args`. Raises BindError.
 
     An absent output width means the incoming width (as nearly as the expansion allows), an absent stride 1, any
-    other absent argument its default. Values of module arguments pass through as they are.
+    other absent argument its default. Values of module arguments pass through as they are, but for "{width}" in their
+    spelling, which is the incoming width.
     """
     contract = contract_of(block)
     bound = bound_names(block)
@@ -39,6 +41,8 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         if name in bound:
             raise BindError(f"{block.name}: {name} follows from its place and cannot be set")
     width, height, breadth = shape
+    if contract.exact_width not in (None, width):
+        raise BindError(f"{block.name} needs a width of {contract.exact_width}, it receives {width}")
     multiple = _width_multiple(block, args)
     if width % multiple:
         raise BindError(f"{block.name} needs a width that is a multiple of {multiple}, it receives {width}")
@@ -52,7 +56,7 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         raise BindError(f"{block.name} needs a square input, it receives {height} x {breadth}")
     if min(height, breadth) < contract.minimum_size:
         raise BindError(f"{block.name} needs at least {contract.minimum_size} pixels, it receives {height} x {breadth}")
-    arguments = dict(contract.supplied) | dict(args)
+    arguments = {name: at_width(value, width) for name, value in (dict(contract.supplied) | dict(args)).items()}
     for name in contract.input_width:
         arguments[name] = width
     for name, ratio in contract.width_ratios:
@@ -72,22 +76,45 @@ def bind(block: Block, args: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     factor = _factor(contract, arguments)
     if contract.exact and (height % factor or breadth % factor):
         raise BindError(f"{block.name} needs sizes that are multiples of {factor}, it receives {height} x {breadth}")
+    if contract.projection is not None:
+        outgoing = _outgoing_width(block, arguments, width)
+        same = (outgoing, factor) == (width, 1)
+        arguments[contract.projection] = None if same else projection(width, outgoing, factor)
     return arguments
+
+
+def projection(width: int, outgoing: int, stride: int) -> str:
+    """Spelling of the module that a shortcut needs where the shape changes (ResNet, option B)."""
+    convolution = f"nn.Conv2d({width}, {outgoing}, 1, {stride}, bias=False)"
+    return f"nn.Sequential({convolution}, nn.BatchNorm2d({outgoing}))"
+
+
+def at_width(value: Any, width: int) -> Any:
+    """A spelled module ("nn.Linear({width}, {width})") for an incoming width; other values as they are."""
+    return value.replace("{width}", str(width)) if isinstance(value, str) and value.startswith("nn.") else value
 
 
 def output_shape(block: Block, args: Mapping[str, Any], shape: Shape) -> Shape:
     """Outgoing (channels, height, width) at incoming `shape`. Raises BindError."""
     arguments = bind(block, args, shape)
     contract = contract_of(block)
+    width = _outgoing_width(block, arguments, shape[0])
+    if contract.output_size is not None:
+        return width, contract.output_size, contract.output_size
+    factor = _factor(contract, arguments)
+    height, breadth = (ceil((size - contract.margin) / factor) * contract.enlargement for size in shape[1:])
+    return width, height, breadth
+
+
+def _outgoing_width(block: Block, arguments: Mapping[str, Any], width: int) -> int:
+    contract = contract_of(block)
     if contract.growth is not None:
         name, factor = contract.growth
-        added = arguments[name]
-        width = _whole(shape[0] + Fraction(factor).limit_denominator(64) * added, f"{block.name}: outgoing width")
+        outgoing = width + Fraction(factor).limit_denominator(64) * arguments[name]
     else:
-        base = shape[0] if contract.output_width is None else arguments[contract.output_width]
-        width = _whole(_expansion(contract) * base, f"{block.name}: outgoing width")
-    factor = _factor(contract, arguments)
-    return width, ceil(shape[1] / factor), ceil(shape[2] / factor)
+        base = width if contract.output_width is None else arguments[contract.output_width]
+        outgoing = _expansion(contract) * base + contract.offset
+    return _whole(outgoing, f"{block.name}: outgoing width")
 
 
 def open_arguments(block: Block, shape: Shape) -> dict[str, tuple[Any, ...]]:

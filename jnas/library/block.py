@@ -71,19 +71,25 @@ class Contract:
     width_ratios: tuple[tuple[str, float], ...] = ()  # (parameter, share of the incoming width that it is when unset)
     output_width: str | None = None  # parameter that sets the outgoing width; None: see expansion
     expansion: float = 1  # outgoing width = expansion * (output_width argument, or incoming width)
+    offset: int = 0  # channels added to that, as by branches of a fixed width
     growth: tuple[str, float] | None = None  # (parameter, factor): outgoing width = incoming + factor * parameter
     stride: str | None = None  # parameter that sets the spatial factor
     reduction: int = 1  # spatial factor at stride 1 (or of a block without a stride parameter)
+    margin: int = 0  # pixels of height and width that are lost before, as to a kernel without padding
+    enlargement: int = 1  # and by what the result is enlarged
+    output_size: int | None = None  # outgoing height and width, where they are the same for every input
     exact: bool = False  # sizes must divide by the spatial factor; otherwise they round up
     sizes: tuple[
         tuple[str, str], ...
     ] = ()  # (parameter, "height" | "pair" | "tokens" | "window") bound to the incoming size
+    exact_width: int | None = None  # the only incoming width
     width_multiple: int = 1  # incoming width must be a multiple of this (with default heads)
     output_multiple: int = 1  # value of output_width must be a multiple of this
     size_multiple: int = 1  # incoming height and width must be multiples of this
     minimum_width: int = 1
     minimum_size: int = 1
     square: bool = False  # height and width must be equal
+    projection: str | None = None  # parameter that must be a module where the shape changes, and None elsewhere
     supplied: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({})
     )  # values without which it does not build

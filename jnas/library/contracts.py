@@ -12,14 +12,8 @@ from jnas.library.binding import BindError, bind, contract_of, output_shape
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Output, Start
-from jnas.library.hypotheses import (
-    Constant,
-    Extent,
-    Guess,
-    Share,
-    default_value,
-    role_of,
-)
+from jnas.library.hypotheses import Constant, Extent, Guess, Share, default_value, role_of, value_at
+from jnas.library.projections import Projected, find_projection
 from translators import Argument
 
 # (multiple, a value that only it and its divisors divide)
@@ -35,7 +29,16 @@ class NotPlaceable(Exception):
 
 def find_contract(experiment: Experiment, start: Start, name: str) -> Block:
     """The block with its contract; domains of parameters are left open. Raises NotPlaceable."""
-    block = _draft(experiment, start, name)
+    projected = find_projection(experiment, start)
+    if projected is not None:
+        try:
+            return _confirmed(experiment, _draft(experiment, start, name, projected), start)
+        except NotPlaceable:
+            pass  # the shortcut of the source may be more than a projection; without one shapes stay as they are
+    return _confirmed(experiment, _draft(experiment, start, name, None), start)
+
+
+def _confirmed(experiment: Experiment, block: Block, start: Start) -> Block:
     block = _confirm_widths(experiment, block, start)
     block = _confirm_sizes(experiment, block, start)
     _confirm_modes(experiment, block, start)
@@ -44,45 +47,57 @@ def find_contract(experiment: Experiment, start: Start, name: str) -> Block:
 
 @dataclass(frozen=True)
 class _Widths:
-    """Which arguments of a guess carry widths."""
+    """Which arguments of a guess carry widths; `exact` where the class takes one incoming width only."""
 
     tied: frozenset[str]
     output: str | None
+    exact: bool = False
 
 
-def _draft(experiment: Experiment, start: Start, name: str) -> Block:
-    for argument in experiment.arguments:
-        if argument.required and role_of(argument) == "module" and start.guess[argument.name] != Constant(None):
-            raise NotPlaceable(f"needs a module as {argument.name}")
-    guess = dict(start.guess)
-    widths = _find_widths(experiment, guess, start.place)
-    stride, guess = _find_stride(experiment, guess, start.place)
-    base = _succeed(experiment.guess(guess, start.place), "with stride 1")
-    expansion = _find_expansion(experiment, guess, widths, start.place)
-    growth = None
-    if expansion is None:
-        growth = _find_growth(experiment, guess, start.place)
-        widths = replace(widths, tied=widths.tied - {growth[0]}, output=None)
-        expansion = Fraction(1)
-        if growth[0] in guess:
-            guess = {**guess, growth[0]: Constant(GROWTHS[1])}
-            base = _succeed(experiment.guess(guess, start.place), "with little growth")
-    reduction = _whole_ratio(start.place.shape[1], base.shape[1])
+def _draft(experiment: Experiment, start: Start, name: str, projected: Projected | None) -> Block:
+    guess, place = dict(start.guess), start.place
+    widths = _find_widths(experiment, guess, place)
+    stride: str | None
+    if projected is not None:
+        guess |= projected.start_at(place.shape[0])
+        widths = replace(widths, tied=widths.tied - {projected.output}, output=projected.output)
+        stride, expansion = projected.stride, Fraction(projected.expansion)
+    else:
+        stride, guess = _find_stride(experiment, guess, place)
+    base = _succeed(experiment.guess(guess, place), "with stride 1")
+    growth, offset = None, 0
+    if projected is None:
+        found = _find_expansion(experiment, guess, widths, place)
+        if found is None and not widths.exact:
+            growth = _find_growth(experiment, guess, place)
+        if growth is not None:
+            found = Fraction(1), 0
+            widths = replace(widths, tied=widths.tied - {growth[0]}, output=None)
+            if growth[0] in guess:
+                guess[growth[0]] = Constant(GROWTHS[1])
+                base = _succeed(experiment.guess(guess, place), "with little growth")
+        elif found is None:
+            guess, widths = _fixed(guess, widths, place)
+            found = _find_line(experiment, guess, place)
+        expansion, offset = found
     shares = {n: s.ratio for n, s in guess.items() if isinstance(s, Share) and n != widths.output}
     contract = Contract(
-        layout=start.place.layout,
+        layout=place.layout,
         output_layout=base.layout,
         input_width=tuple(n for n, ratio in shares.items() if ratio == 1 and n in widths.tied),
         width_ratios=tuple((n, float(r)) for n, r in shares.items() if r != 1 or n not in widths.tied),
         output_width=widths.output,
         expansion=float(expansion) if expansion.denominator != 1 else int(expansion),
+        offset=offset,
         growth=growth,
         stride=stride,
-        reduction=reduction,
         sizes=tuple((n, s.kind) for n, s in guess.items() if isinstance(s, Extent)),
+        exact_width=place.shape[0] if widths.exact else None,
+        projection=projected.parameter if projected is not None else None,
         supplied=MappingProxyType(
-            {n: s.value for n, s in guess.items() if isinstance(s, Constant) and n != stride and n != widths.output}
+            {n: s.value for n, s in guess.items() if isinstance(s, Constant) and n not in (stride, widths.output)}
         ),
+        **_find_scale(experiment, guess, place, base),
     )
     parameters = tuple(_parameter(a, guess, widths, stride) for a in experiment.arguments)
     return Block(name, "other", parameters, contract)
@@ -109,7 +124,10 @@ def _parameter(argument: Argument, guess: Guess, widths: _Widths, stride: str | 
 
 def _find_widths(experiment: Experiment, guess: dict[str, Any], place: Place) -> _Widths:
     """Varies each width argument alone at another incoming width. May add an output width to `guess`."""
-    other, wide = _another_width(experiment, guess, place)
+    elsewhere = _another_width(experiment, guess, place)
+    if elsewhere is None:
+        return _Widths(frozenset(), _exact_output(experiment, guess, place), exact=True)
+    other, wide = elsewhere
     tied, outputs = set(), []
     for name, symbol in guess.items():
         if not isinstance(symbol, Share):
@@ -120,21 +138,47 @@ def _find_widths(experiment: Experiment, guess: dict[str, Any], place: Place) ->
             tied.add(name)
         elif outcome.shape[0] != wide.shape[0]:
             outputs.append(name)
-    if len(outputs) > 1:
-        raise NotPlaceable(f"outgoing width depends on {', '.join(outputs)} together")
+    if len(outputs) > 1:  # as of branches that are concatenated: what each of them has is not offered
+        for name in outputs:
+            guess[name] = Constant(value_at(guess[name], place.shape))
+        return _Widths(frozenset(tied), None)
     if not outputs:
         outputs = _optional_output(experiment, guess, place)
     return _Widths(frozenset(tied), outputs[0] if outputs else None)
 
 
-def _another_width(experiment: Experiment, guess: Guess, place: Place) -> tuple[Place, Output]:
+def _exact_output(experiment: Experiment, guess: dict[str, Any], place: Place) -> str | None:
+    """What sets the outgoing width where the incoming one is fixed; all other widths become constants of `guess`."""
+    base = _succeed(experiment.guess(guess, place), "again")
+    shares = [name for name, symbol in guess.items() if isinstance(symbol, Share)]
+    found = None
+    for name in shares:
+        wider = experiment.guess({**guess, name: Constant(2 * value_at(guess[name], place.shape))}, place)
+        if found is None and isinstance(wider, Output) and wider.shape[0] == 2 * base.shape[0]:
+            found = name
+    for name in shares:
+        if name != found:
+            guess[name] = Constant(value_at(guess[name], place.shape))
+    return found
+
+
+def _fixed(guess: dict[str, Any], widths: _Widths, place: Place) -> tuple[dict[str, Any], _Widths]:
+    """The guess without an argument that sets the outgoing width, for no rule was found."""
+    if widths.output is None:
+        return guess, widths
+    value = value_at(guess[widths.output], place.shape)
+    return {**guess, widths.output: Constant(value)}, replace(widths, output=None)
+
+
+def _another_width(experiment: Experiment, guess: Guess, place: Place) -> tuple[Place, Output] | None:
+    """The same at another width; None where the class executes at one width only."""
     width, *sizes = place.shape
     for factor in (Fraction(3, 2), Fraction(2)):
         other = place.at(shape=(int(width * factor), *sizes))
         outcome = experiment.guess(guess, other)
         if isinstance(outcome, Output):
             return other, outcome
-    raise NotPlaceable(f"executes at width {width} only ({outcome})")
+    return None
 
 
 def _optional_output(experiment: Experiment, guess: dict[str, Any], place: Place) -> list[str]:
@@ -167,46 +211,91 @@ def _find_stride(experiment: Experiment, guess: dict[str, Any], place: Place) ->
     return None, guess
 
 
-def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place: Place) -> Fraction | None:
-    """Outgoing width over the argument that sets it, or over the incoming width; None where it is not constant."""
-    if widths.output is None:
-        other, wide = _another_width(experiment, guess, place)
-        base = _succeed(experiment.guess(guess, place), "again")
-        ratios = {Fraction(base.shape[0], place.shape[0]), Fraction(wide.shape[0], other.shape[0])}
-    else:
-        ratios = set()
+def _find_expansion(experiment: Experiment, guess: Guess, widths: _Widths, place: Place) -> tuple[Fraction, int] | None:
+    """(ratio of the outgoing width to what sets it, an argument or the incoming one; 0); None without such a rule."""
+    ratios = set()
+    if widths.output is not None:
         for value in (48, 64, 128):
             outcome = experiment.guess({**guess, widths.output: Constant(value)}, place)
             if isinstance(outcome, Output):
                 ratios.add(Fraction(outcome.shape[0], value))
-    return ratios.pop() if len(ratios) == 1 else None
+    else:
+        base = _succeed(experiment.guess(guess, place), "again")
+        elsewhere = _another_width(experiment, guess, place)
+        ratios.add(Fraction(base.shape[0], place.shape[0]))
+        if elsewhere is not None:
+            ratios.add(Fraction(elsewhere[1].shape[0], elsewhere[0].shape[0]))
+    return (ratios.pop(), 0) if len(ratios) == 1 else None
 
 
-def _find_growth(experiment: Experiment, guess: Guess, place: Place) -> tuple[str, float]:
+def _find_line(experiment: Experiment, guess: Guess, place: Place) -> tuple[Fraction, int]:
+    """(slope, offset) of the outgoing width over the incoming one, as where branches of fixed widths are joined."""
+    width, *sizes = place.shape
+    points = {}
+    for factor in (1, Fraction(3, 2), 2, 3):
+        at = int(width * factor)
+        outcome = experiment.guess(guess, place.at(shape=(at, *sizes)))
+        if isinstance(outcome, Output):
+            points[at] = outcome.shape[0]
+    if len(points) >= 3:
+        (x, y), *rest = points.items()
+        slopes = {Fraction(b - y, a - x) for a, b in rest}
+        offset = y - min(slopes) * x
+        if len(slopes) == 1 and min(slopes) >= 0 and offset.denominator == 1:
+            return min(slopes), int(offset)
+    raise NotPlaceable("outgoing width is no line over the incoming one, nor proportional to one argument")
+
+
+def _find_growth(experiment: Experiment, guess: Guess, place: Place) -> tuple[str, float] | None:
     """The argument that is added to the incoming width, as where inputs and outputs are concatenated."""
-    other, _ = _another_width(experiment, guess, place)
+    elsewhere = _another_width(experiment, guess, place)
+    if elsewhere is None:
+        return None
     for argument in experiment.arguments:
         if role_of(argument) not in ("width", "output width"):
             continue
         added = set()
-        for where in (place, other):
+        for where in (place, elsewhere[0]):
             for growth in GROWTHS:
                 outcome = experiment.guess({**guess, argument.name: Constant(growth)}, where)
                 added.add(Fraction(outcome.shape[0] - where.shape[0], growth) if isinstance(outcome, Output) else None)
         factor = added.pop()
         if not added and factor is not None and factor > 0:
             return argument.name, float(factor)
-    raise NotPlaceable("outgoing width is not proportional to one argument or to the incoming width")
+    return None
 
 
-def _whole_ratio(before: int, after: int) -> int:
-    if after > before:
-        raise NotPlaceable("enlarges its input")
-    if after < 1 or -(-before // after) * after - before >= after:
-        raise NotPlaceable(f"makes {after} pixels of {before}")
-    if before % after:
-        raise NotPlaceable(f"makes {after} pixels of {before}: no whole factor")
-    return before // after
+def _find_scale(experiment: Experiment, guess: Guess, place: Place, base: Output) -> dict[str, Any]:
+    """Clauses of the contract that say what becomes of height and width."""
+    before, after = place.shape[1], base.shape[1]
+    large = experiment.guess(guess, place.at(shape=(place.shape[0], 3 * before, 3 * before)))
+    if not isinstance(large, Output):
+        if before % after:
+            raise NotPlaceable(f"makes {after} pixels of {before}")
+        return {"reduction": before // after}
+    if large.shape[1] == after:
+        return {"output_size": after}
+    slope = Fraction(large.shape[1] - after, 2 * before)
+    if slope.denominator == 1 and slope >= 1 and (before * slope - after) % slope == 0:
+        return {"enlargement": int(slope), "margin": int(before - after / slope)}
+    if slope.numerator != 1:
+        raise NotPlaceable(f"makes {after} pixels of {before} and {large.shape[1]} of {3 * before}")
+    return {"reduction": slope.denominator, "margin": _find_margin(experiment, guess, place, after, slope.denominator)}
+
+
+def _find_margin(experiment: Experiment, guess: Guess, place: Place, after: int, reduction: int) -> int:
+    """Pixels that are lost before height and width are divided."""
+    before = place.shape[1]
+    margins = [m for m in range(before - reduction * after, before - reduction * (after - 1)) if m]
+    if len(margins) < reduction:
+        return 0
+    for size in range(before + 1, before + reduction):
+        outcome = experiment.guess(guess, place.at(shape=(place.shape[0], size, size)))
+        if isinstance(outcome, Output):
+            margins = [m for m in margins if -(-(size - m) // reduction) == outcome.shape[1]]
+    if not margins:
+        raise NotPlaceable("outgoing size does not follow the incoming one")
+    return margins[0]
 
 
 def fits(experiment: Experiment, block: Block, args: Mapping[str, Any], place: Place) -> bool:
@@ -217,7 +306,7 @@ def fits(experiment: Experiment, block: Block, args: Mapping[str, Any], place: P
         return False
     contract = contract_of(block)
     outcome = experiment.run(values, place, contract.output_layout)
-    return isinstance(outcome, Output) and outcome.shape == expected
+    return isinstance(outcome, Output) and outcome.shape == expected and min(expected) >= 1
 
 
 def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block:
@@ -228,6 +317,10 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
     def at(width: int) -> Place:
         return place.at(shape=(width, *sizes))
 
+    if contract_of(block).exact_width is not None:
+        if not fits(experiment, block, {}, place):
+            raise NotPlaceable("outgoing width follows no rule that was tried")
+        return _with_output_multiple(experiment, block, place)
     multiple = _least_multiple(lambda w: fits(experiment, block, {}, at(w)), WIDTH_TESTS)
     if multiple is None:
         raise NotPlaceable("no divisibility of the incoming width explains where it executes")
@@ -238,6 +331,10 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
     if least is None:
         raise NotPlaceable("executes at single widths only")
     block = _with(block, minimum_width=1 if least == multiple else least)
+    return _with_output_multiple(experiment, block, place)
+
+
+def _with_output_multiple(experiment: Experiment, block: Block, place: Place) -> Block:
     output = contract_of(block).output_width
     if output is None:
         return block

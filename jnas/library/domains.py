@@ -13,7 +13,7 @@ from jnas.library.contracts import fits, with_parameter
 from jnas.library.declarations import WIDTHS
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Start
-from jnas.library.hypotheses import ACTIVATION_NAMES, HEAD_WIDTHS
+from jnas.library.hypotheses import ACTIVATION_NAMES, HEAD_WIDTHS, INNER_MODULES
 
 DOMAIN_TRACES = 30  # what exploring the values of one class may cost
 
@@ -43,9 +43,12 @@ def with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
         if spent:
             continue
         if role == "output width":
-            values = _range_of_widths(experiment, block, parameter, place)
+            values: tuple[Any, ...] = _range_of_widths(experiment, block, parameter, place)
         else:
-            values = tuple(v for v in _candidates(parameter) if fits(experiment, block, {parameter.name: v}, place))
+            inner = INNER_MODULES[contract_of(block).layout] if role == "module" and parameter.required else ()
+            values = tuple(
+                v for v in (inner or _candidates(parameter)) if fits(experiment, block, {parameter.name: v}, place)
+            )
         block = with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
     return block
 

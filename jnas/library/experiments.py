@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from jnas.library.binding import Shape
 from jnas.library.execution import Example, Failure, Place, execute, read_shape
-from jnas.library.hypotheses import Extent, Guess, Share, guesses, optional_guess, role_of, value_at
+from jnas.library.hypotheses import Constant, Extent, Guess, Share, Symbol, guesses, optional_guess, role_of, value_at
 from jnas.library.store import runtime_class
 from translators import Argument
 
@@ -17,6 +19,9 @@ BASE_SHAPE = (64, 16, 16)
 OTHER_SHAPES = ((64, 14, 14), (128, 16, 16), (64, 28, 28))
 GUESSES_TRIED = 24
 GUESSES_TRIED_ELSEWHERE = 3
+CALLS_TRIED = 3
+HINTS_TRIED = 6  # places of another width, where a layer has said which width it takes
+WIDEST_HINT = 4096
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,14 @@ class Output:
 
 @dataclass
 class Experiment:
-    """A class, its constructor arguments and every outcome so far. `traces` counts what was executed."""
+    """A class, its constructor arguments, what call sites pass, and every outcome so far.
+
+    `traces` counts what was executed.
+    """
 
     cls: type
     arguments: tuple[Argument, ...]
+    calls: tuple[Mapping[str, Any], ...] = ()
     outcomes: dict[str, tuple[int, ...] | Failure] = field(default_factory=dict)
     traces: int = 0
 
@@ -69,20 +78,75 @@ class Start:
 def find_start(experiment: Experiment) -> Start | Failure:
     """The likeliest guess that executes, without optional arguments that it does not need; else the telling failure."""
     failures: list[Failure] = []
-    tried = list(_limited(_ordered_guesses(experiment.arguments), GUESSES_TRIED))
+    hints: dict[Place, Guess] = {}
+    tried = list(_limited(_ordered_guesses(experiment), GUESSES_TRIED))
     for shape, some in ((BASE_SHAPE, tried), *((s, tried[:GUESSES_TRIED_ELSEWHERE]) for s in OTHER_SHAPES)):
         for guess in some:
             for layout in LAYOUTS_TRIED:
                 place = Place(shape, layout)
                 outcome = experiment.guess(guess, place)
                 if isinstance(outcome, Output):
-                    return _without_needless(experiment, Start(guess, place, outcome))
+                    return _improved(experiment, Start(guess, place, outcome))
                 failures.append(outcome)
                 if outcome.stage == "construction":
                     break
+                width = _wanted_width(outcome.message, place)
+                if width is not None:
+                    hints.setdefault(place.at(shape=(width, *shape[1:])), guess)
             if failures[-1].stage == "output":
                 break
+        if shape == BASE_SHAPE:
+            found = _at_hints(experiment, hints, failures)
+            if found is not None:
+                return found
     return _telling(failures)
+
+
+def _at_hints(experiment: Experiment, hints: Mapping[Place, Guess], failures: list[Failure]) -> Start | None:
+    """The first start at a width that some layer asked for."""
+    for place, guess in list(hints.items())[:HINTS_TRIED]:
+        outcome = experiment.guess(guess, place)
+        if isinstance(outcome, Output):
+            return _improved(experiment, Start(guess, place, outcome))
+        failures.append(outcome)
+    return None
+
+
+def _wanted_width(message: str, place: Place) -> int | None:
+    """The incoming width that the first layer takes, as the runtime's convolution and JAX's product tell it."""
+    convolution = re.search(r"convolution of input (\(.*?\)) with weight \(\d+, (\d+),.* in (\d+) groups", message)
+    product = re.search(r"same shape, got \((\d+),\) and \((\d+),\)", message)
+    width = None
+    if convolution and convolution[1] == str(place.tensor):
+        width = int(convolution[2]) * int(convolution[3])
+    elif product and int(product[1]) == place.shape[0] and place.layout != "NCHW":
+        width = int(product[2])
+    return width if width is not None and 0 < width <= WIDEST_HINT else None
+
+
+def _improved(experiment: Experiment, start: Start) -> Start:
+    return _padded(experiment, _without_needless(experiment, start))
+
+
+def _padded(experiment: Experiment, start: Start) -> Start:
+    """The start with padding, or else a kernel of one, where the border is lost without."""
+    if _divides(start):
+        return start
+    named = [a for a in experiment.arguments if "pad" in a.name.lower()]
+    changes = [(a.name, value) for a in named for value in (1, 2, 3)]
+    changes += [(a.name, 1) for a in experiment.arguments if role_of(a) == "kernel"]
+    for name, value in changes:
+        guess = {**start.guess, name: Constant(value)}
+        outcome = experiment.guess(guess, start.place)
+        if isinstance(outcome, Output) and _divides(found := Start(guess, start.place, outcome)):
+            return found
+    return start
+
+
+def _divides(start: Start) -> bool:
+    """Whether the outgoing height is a whole part of the incoming one, or a multiple."""
+    before, after = start.place.shape[1], start.output.shape[1]
+    return before % after == 0 or after % before == 0
 
 
 def _telling(failures: list[Failure]) -> Failure:
@@ -91,9 +155,10 @@ def _telling(failures: list[Failure]) -> Failure:
     return min(failures, key=lambda f: 1 if f.code and f.stage != "output" else order[f.stage])
 
 
-def _ordered_guesses(arguments: tuple[Argument, ...]) -> Iterator[Guess]:
-    """All first choices, then one argument changed, then two; each without and with the optional widths and sizes."""
-    choices = {a.name: guesses(a) for a in arguments if a.required}
+def _ordered_guesses(experiment: Experiment) -> Iterator[Guess]:
+    """All first choices, then whole calls, then one argument changed, then two; without and with optional ones."""
+    arguments = experiment.arguments
+    choices = {a.name: guesses(a, _passed(experiment, a.name)) for a in arguments if a.required}
     optional = {a.name: symbol for a in arguments if not a.required and (symbol := optional_guess(a)) is not None}
     bound = any(role_of(a) == "input width" for a in arguments if a.required)
     widths: Guess = {name: symbol for name, symbol in optional.items() if isinstance(symbol, Share)}
@@ -101,9 +166,37 @@ def _ordered_guesses(arguments: tuple[Argument, ...]) -> Iterator[Guess]:
     additions: list[Guess] = [{}, optional] if bound else [optional, {}]
     additions += [places, widths]
     additions = [a for i, a in enumerate(additions) if a not in additions[:i]]
-    for guess in _changed(choices):
+    changed = _changed(choices)
+    first = next(changed)
+    for addition in additions:
+        yield {**first, **addition}
+    for call in experiment.calls[:CALLS_TRIED]:
+        if call:
+            yield {**first, **_symbols(experiment.arguments, call)}
+    for guess in changed:
         for addition in additions:
             yield {**guess, **addition}
+
+
+def _passed(experiment: Experiment, name: str) -> tuple[Any, ...]:
+    """What call sites pass for an argument, each value once."""
+    return tuple(dict.fromkeys(call[name] for call in experiment.calls if call.get(name) is not None))
+
+
+def _symbols(arguments: Sequence[Argument], call: Mapping[str, Any]) -> Guess:
+    """A call as a guess: the incoming width and what sets the outgoing one follow from the place."""
+    roles = {argument.name: role_of(argument) for argument in arguments}
+    width = next((value for name, value in call.items() if roles.get(name) == "input width"), None)
+    symbols: dict[str, Symbol] = {}
+    for name, value in call.items():
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if roles.get(name) == "input width" and number:
+            symbols[name] = Share(Fraction(1))
+        elif roles.get(name) == "output width" and number and isinstance(width, int) and width > 0:
+            symbols[name] = Share(Fraction(value, width).limit_denominator(8))
+        elif name in roles:
+            symbols[name] = Constant(value)
+    return symbols
 
 
 def _changed(choices: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What an argument might be, from its name, annotation and default: ordered guesses, to be confirmed by executing.
+"""What an argument might be, from its name, default, uses and call sites: ordered guesses, confirmed by executing.
 
 Nothing here decides; a guess that does not execute is dropped. Values are symbols (a share of the incoming width, a
 size of the input) or constants, so that one guess can be tried at any place.
@@ -10,13 +10,14 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from jnas.library.binding import Shape, size_value
+from jnas.library.binding import Shape, at_width, size_value
 from translators import Argument
+from translators.usage import APPLIED, CALLED, DIVISOR, ITEMS
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,11 @@ Guess = Mapping[str, Symbol]
 
 ACTIVATION_NAMES = ("ReLU", "GELU", "SiLU", "Hardswish", "ReLU6", "LeakyReLU", "ELU", "Mish", "Sigmoid", "Hardsigmoid")
 
+_PLAIN = r"^(device|dtype|inplace|eps|epsilon|momentum|cfg|config|name|.*_fn|.*_cfg|.*kwargs|.*init.*)$"
+
 # (pattern of the name, role): the first that matches; roles are those of block.ROLES
 _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"^(device|dtype|inplace|eps|epsilon|momentum|cfg|config|name|.*_fn|.*_cfg|.*kwargs|.*init.*)$", "other"),
+    (_PLAIN, "other"),
     (r"prefix|^reg_|^max_|pretrained|^ref_|_fmt$|indices|_type$|_func$|_map$", "other"),
     (r"^(use|is|has|with|add|apply|enable)_|_bias$|^bias$", "flag"),
     (r"stride|downscale|^patch_size$|^s$", "stride"),
@@ -57,14 +60,15 @@ _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"groups?$", "heads"),
     (r"ratio|expan|mult|factor|reduction|_mul$", "ratio"),
     (r"heads?$|^h$|nhead|cardinality|radix|head_dim|group_size", "heads"),
-    (r"depth|(num|n)_(blocks?|layers?|convs?)|reps?$|block_num|layer_num|_per_(block|stage)", "depth"),
+    (r"depth|(num|(^|_)n)_(blocks?|layers?|convs?)|reps?$|block_num|layer_num|_per_(block|stage)", "depth"),
     (r"growth", "width"),
     (r"act(ivation)?(_layer)?$|act_func|nonlin|gate_layer", "module class"),
     (r"norm(_layer|_cls)?$|layer$|_cls$|^block$|_block$", "module class"),
     (r"^(m|fn|module|main|net|inner|body|shortcut|downsample)$", "module"),
     (r"rate$|^e$|^t$|bn_size|n_div", "ratio"),
-    (r"^out_|^oup|^outp|^planes|dim_out|^c2$|c_out|filters|pool_features", "output width"),
-    (r"^in_|^inp|^inc$|^c1$|^dims?$|dim_in|^d$|embed_dim|num_(features|channels|input)|^channels?$", "input width"),
+    (r"^n?out_?|^oup|^planes|dim_out|^c(h|hans?)?_?out|^c2$|c_out|filters|pool_features", "output width"),
+    (r"^n?in_|^n?inp?$|^inp|^inc$|^c1$|^c(h|hans?)?_?in|^dims?$|dim_in|^d$|embed_dim", "input width"),
+    (r"num_(features|channels|input)|^channels?$", "input width"),
     (r"^ch(s|ans?)?$|nf$|^width$|n_?feats?$|d_model|base_dim|prev_dim|^ed$|^c$|stem_|^hidden_size$", "input width"),
     (r"normali[sz](ed|ation)_shape", "input width"),
     (r"dim|ch(s|an|annels?)?$|channels|features|width|hidden|^mid|inter|squeeze|num_\dx\d", "width"),
@@ -91,11 +95,49 @@ _CONSTANTS: dict[str, tuple[Any, ...]] = {
 
 HEAD_WIDTHS = (16, 8, 32)
 
+# Modules that stand where a block takes one and gives back what it receives, by layout; the first is the likeliest.
+INNER_MODULES: dict[str, tuple[str, ...]] = {
+    "NCHW": (
+        "nn.Conv2d({width}, {width}, 3, padding=1)",
+        "nn.Conv2d({width}, {width}, 1)",
+        "nn.Sequential(nn.Conv2d({width}, {width}, 3, padding=1, groups={width}), nn.BatchNorm2d({width}), nn.GELU())",
+    ),
+    "NLC": (
+        "nn.Linear({width}, {width})",
+        "nn.Sequential(nn.Linear({width}, {width}), nn.GELU(), nn.Linear({width}, {width}))",
+    ),
+}
+INNER_MODULES["NHWC"] = INNER_MODULES["NLC"]
+
 
 def role_of(argument: Argument) -> str:
     """The likeliest role of an argument."""
+    role = _role_by_name(argument, argument.name.lower())
+    uses = argument.uses
+    if role not in ("flag", "choice") and argument.default is None:
+        if APPLIED in uses:
+            return "module"
+        if CALLED in uses:
+            return "module class"
+    if role == "other" and not _is_plain(argument.name.lower()):
+        roles = (_role_by_name(argument, use.lower()) for use in uses)
+        role = next((found for found in roles if found not in ("other", "module", "module class")), role)
+        if role == "other" and DIVISOR in uses:
+            return "heads"
+    if role == "input width":
+        passed = (_role_by_name(argument, use.lower()) for use in uses)
+        first = next((found for found in passed if found in ("input width", "output width")), role)
+        return "output width" if first == "output width" else role
+    return role
+
+
+def _is_plain(name: str) -> bool:
+    """Whether the name itself says that the argument is nothing of interest."""
+    return re.search(_PLAIN, name) is not None
+
+
+def _role_by_name(argument: Argument, name: str) -> str:
     default = default_value(argument)
-    name = argument.name.lower()
     if re.search(r"inplace|inference|fused|legacy|checkpoint|reparam|running_stats", name):
         return "other"
     if isinstance(default, bool) or (argument.required and "bool" in argument.annotation):
@@ -146,22 +188,32 @@ def value_at(symbol: Symbol, shape: Shape) -> Any:
         return max(1, math.floor(symbol.ratio * shape[0]))
     if isinstance(symbol, Extent):
         return size_value(symbol.kind, shape[1], shape[2])
-    return symbol.value
+    return at_width(symbol.value, shape[0])
 
 
-def guesses(argument: Argument) -> tuple[Symbol, ...]:
-    """Values to try for a required argument, likeliest first."""
+# Of these a value that others passed says more than a usual one; widths, sizes and heads depend on the place.
+_SPOKEN_FOR = ("other", "ratio", "depth", "module class", "choice", "flag")
+
+
+def guesses(argument: Argument, passed: Sequence[Any] = ()) -> tuple[Symbol, ...]:
+    """Values to try for a required argument, likeliest first. `passed` are those of call sites."""
+    usual, said = _usual(argument), tuple(Constant(value) for value in passed)
+    ordered = (*said, *usual) if role_of(argument) in _SPOKEN_FOR else (*usual, *said)
+    return tuple(dict.fromkeys(ordered))
+
+
+def _usual(argument: Argument) -> tuple[Symbol, ...]:
     role = role_of(argument)
-    pair = bool(re.search(r"tuple|Tuple|List|Sequence", argument.annotation))
+    pair = bool(re.search(r"tuple|Tuple|List|Sequence", argument.annotation)) or ITEMS in argument.uses
     if role in _SHARES:
-        shares = tuple(Share(ratio) for ratio in _SHARES[role])
-        return shares
+        return tuple(Share(ratio) for ratio in _SHARES[role])
     if role == "size":
         return _sizes(argument.name.lower(), pair)
     if role == "module class":
         return tuple(Constant(name) for name in class_names(argument.name))
     if role == "module":
-        return (Constant("nn.Identity()"), Constant(None))
+        inner = tuple(Constant(INNER_MODULES[layout][0]) for layout in ("NCHW", "NLC"))
+        return (*inner, Constant("nn.Identity()"), Constant(None))
     constants = _CONSTANTS[role]
     if role == "heads" and re.search(r"dim|size", argument.name):
         constants = HEAD_WIDTHS

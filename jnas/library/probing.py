@@ -26,7 +26,7 @@ from jnas.library.execution import Example, Failure
 from jnas.library.experiments import Experiment, find_start
 from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
-from jnas.library.store import block_to_json, load_class, runtime_class
+from jnas.library.store import block_to_json, load_class, runtime_class, tuples
 from translators import Argument, Refused
 
 MEMORY_LIMIT = 2 << 30  # bytes of address space that a worker may add to what it has after its imports
@@ -44,9 +44,13 @@ class Probe:
     example: Example | None = None  # None where it does not execute
 
 
-def probe(cls: type, name: str, arguments: Sequence[Argument]) -> Probe:
-    """Find the contract of `cls`, whose constructor takes `arguments`, by executing it abstractly."""
-    experiment = Experiment(cls, tuple(arguments))
+def probe(cls: type, name: str, arguments: Sequence[Argument], calls: Sequence[Mapping[str, Any]] = ()) -> Probe:
+    """Find the contract of `cls`, whose constructor takes `arguments`, by executing it abstractly.
+
+    `calls` are literal arguments that call sites pass.
+    """
+    arguments = [*arguments, *_passed_on(arguments, calls)]
+    experiment = Experiment(cls, tuple(arguments), tuple(calls))
     start = find_start(experiment)
     if isinstance(start, Failure):
         if start.stage == "output":
@@ -71,6 +75,13 @@ def _bare(name: str, arguments: Sequence[Argument]) -> Block:
     """A block that executes and cannot be placed."""
     parameters = tuple(Parameter(a.name, role_of(a), default_value(a), a.required) for a in arguments)
     return Block(name, "other", parameters)
+
+
+def _passed_on(arguments: Sequence[Argument], calls: Sequence[Mapping[str, Any]]) -> list[Argument]:
+    """Arguments that calls give through `**kwargs`; required is what every call gives."""
+    known = {argument.name for argument in arguments}
+    names = dict.fromkeys(name for call in calls for name in call if name not in known)
+    return [Argument(name, all(name in call for call in calls), None, "", "") for name in names]
 
 
 def _inherited_arguments(cls: type) -> list[Argument]:
@@ -103,7 +114,9 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         return {"name": name, "status": "crashed", "reason": reason, "code": None, "block": None}
     try:
-        found = probe(cls, name, [Argument(**argument) for argument in job["arguments"]] or _inherited_arguments(cls))
+        arguments = [Argument(**argument | {"uses": tuple(argument["uses"])}) for argument in job["arguments"]]
+        calls = [{key: tuples(value) for key, value in call.items()} for call in job["calls"]]
+        found = probe(cls, name, arguments or _inherited_arguments(cls), calls)
     except MemoryError:
         found = Probe(name, "crashed", f"needs more than {MEMORY_LIMIT >> 30} GiB")
     record = None

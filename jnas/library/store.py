@@ -158,22 +158,23 @@ def block_from_json(record: Mapping[str, Any], folder: Path | None) -> Block:
     """The inverse of block_to_json; JSON lists become tuples."""
     contract = record["contract"]
     if contract is not None:
-        values = {name: _tuples(value) for name, value in contract.items()}
+        values = {name: tuples(value) for name, value in contract.items()}
         contract = Contract(**values | {"supplied": MappingProxyType(values["supplied"])})
     return Block(
         name=record["name"],
         family=record["family"],
-        parameters=tuple(Parameter(**{k: _tuples(v) for k, v in p.items()}) for p in record["parameters"]),
+        parameters=tuple(Parameter(**{k: tuples(v) for k, v in p.items()}) for p in record["parameters"]),
         contract=contract,
         description=record["description"],
-        provenance=MappingProxyType(_tuples(record["provenance"])),
+        provenance=MappingProxyType(tuples(record["provenance"])),
         folder=None if folder is None else str(folder),
     )
 
 
-def _tuples(value: Any) -> Any:
+def tuples(value: Any) -> Any:
+    """JSON lists as tuples, at every depth."""
     if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
+        return tuple(tuples(item) for item in value)
     if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
+        return {key: tuples(item) for key, item in value.items()}
     return value

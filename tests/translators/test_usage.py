@@ -42,12 +42,13 @@ def mined(translated):
     return {record.name: record for record in translated(TEXT).classes}
 
 
-def test_uses_are_the_names_under_which_arguments_are_passed_on_and_what_else_is_done_with_them(mined):
+def test_uses_are_names_that_arguments_are_passed_on_as_and_keyword_arguments_bring_what_is_required(mined):
     uses = {argument.name: argument.uses for name in ("Conv", "Joined") for argument in mined[name].arguments}
     assert uses == {
         "nin": ("in_channels",),
         "nout": ("out_channels",),
         "act": (CALLED,),
+        "kernel_size": (),
         "width": ("nin",),
         "n1": ("nout",),
         "sizes": ("[]",),

@@ -1,10 +1,13 @@
 """Contracts found by executing classes as a translator would emit them, each with one peculiarity of real source."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from jnas.library.binding import bind, output_shape
+from jnas.library.binding import BindError, bind, open_arguments, output_shape
 from jnas.library.probing import probe
+from jnas.library.store import runtime_class
 from translators import Argument, Refused
 from translators.runtime import functional as F
 from translators.runtime import nn, ops
@@ -39,7 +42,7 @@ class BasicBlock(nn.Module):
         return self.act(self.conv2(self.act(self.bn(self.conv1(x)))) + shortcut)
 
 
-def test_width_that_a_residual_ties_to_the_incoming_one():
+def test_a_shortcut_made_by_the_caller_is_bound_where_the_shape_changes():
     block = placed(
         BasicBlock,
         argument("inplanes"),
@@ -48,11 +51,14 @@ def test_width_that_a_residual_ties_to_the_incoming_one():
         argument("downsample", "None"),
         argument("act_layer", "nn.ReLU"),
     )
-    assert block.contract.input_width == ("inplanes", "planes")
-    assert block.contract.output_width is None and block.contract.stride is None
+    assert (block.contract.output_width, block.contract.stride) == ("planes", "stride")
+    assert bind(block, {}, (64, 16, 16))["downsample"] is None
+    assert output_shape(block, {"planes": 128, "stride": 2}, (64, 16, 16)) == (128, 8, 8)
+    downsample = runtime_class(bind(block, {"planes": 128, "stride": 2}, (64, 16, 16))["downsample"])
+    assert downsample(np.zeros((1, 64, 4, 4), np.float32)).shape == (1, 128, 2, 2)
     assert block.family == "residual block"
     assert block.parameter("act_layer").domain[0] == "nn.ReLU" and len(block.parameter("act_layer").domain) > 1
-    assert block.parameter("planes").role == "input width"
+    assert "downsample" not in open_arguments(block, (64, 16, 16))
 
 
 class Bottleneck(nn.Module):
@@ -212,7 +218,7 @@ def test_width_that_grows(growth):
 class Odd(nn.Module):
     def __init__(self, dim):
         super().__init__()
-        self.conv = nn.Conv2d(dim, dim + 7, 1)
+        self.conv = nn.Conv2d(dim, dim * dim // 32, 1)
 
     def forward(self, x):
         return self.conv(x)
@@ -232,23 +238,97 @@ class Wrapper(nn.Module):
         return self.fn(x) + x
 
 
-class FixedWidth(nn.Module):
-    def __init__(self):
+def test_a_module_that_is_wrapped_is_a_decision_with_the_incoming_width():
+    block = placed(Wrapper, argument("fn"))
+    values = open_arguments(block, (48, 16, 16))["fn"]
+    assert len(values) > 1 and all("{width}" in value for value in values)
+    assert bind(block, {"fn": values[1]}, (48, 16, 16)) == {"fn": "nn.Conv2d(48, 48, 1)"}
+
+
+class Stem(nn.Module):
+    """Takes three channels, loses the border and halves what is left."""
+
+    def __init__(self, width=24):
         super().__init__()
-        self.conv = nn.Conv2d(64, 64, 1)
+        self.conv = nn.Conv2d(3, width, 3, 2)
 
     def forward(self, x):
         return self.conv(x)
+
+
+def test_a_width_that_the_source_fixes_and_a_border_that_is_lost():
+    block = placed(Stem, argument("width", 24))
+    assert (block.contract.exact_width, block.contract.margin, block.contract.reduction) == (3, 2, 2)
+    assert output_shape(block, {"width": 24}, (3, 33, 33)) == (24, 16, 16)
+    with pytest.raises(BindError, match="width of 3"):
+        bind(block, {}, (64, 32, 32))
+
+
+class Branches(nn.Module):
+    def __init__(self, cin, n1, n2, pool):
+        super().__init__()
+        self.first = nn.Conv2d(cin, n1, 1)
+        self.second = nn.Conv2d(cin, n2, 3, padding=1)
+        self.third = nn.Conv2d(cin, pool, 1)
+
+    def forward(self, x):
+        return ops.cat([self.first(x), self.second(x), self.third(x), x], 1)
+
+
+def test_branches_of_fixed_widths_add_an_offset():
+    calls = ({"cin": 192, "n1": 64, "n2": 96, "pool": 32},)
+    arguments = tuple(
+        replace(argument(name), uses=(use,))
+        for name, use in (
+            ("cin", "in_channels"),
+            ("n1", "out_channels"),
+            ("n2", "out_channels"),
+            ("pool", "out_channels"),
+        )
+    )
+    block = probe(Branches, "x.Branches", arguments, calls).block
+    width, offset = output_shape(block, {}, (40, 8, 8))[0], block.contract.offset
+    assert block.contract.input_width == ("cin",) and offset > 0 and width == 40 + offset
+
+
+class GlobalPool(nn.Module):
+    def forward(self, x):
+        return ops.mean(x, (2, 3), keepdim=True)
+
+
+class Enlarges(nn.Module):
+    def forward(self, x):
+        return F.interpolate(x, scale_factor=2)
+
+
+def test_sizes_that_do_not_follow_the_incoming_one_and_sizes_that_grow():
+    assert output_shape(placed(GlobalPool), {}, (8, 20, 30)) == (8, 1, 1)
+    assert output_shape(placed(Enlarges), {}, (8, 20, 30)) == (8, 40, 60)
+
+
+class ConvUnit(nn.Module):
+    def __init__(self, cin, width, **kwargs):
+        super().__init__()
+        self.conv = nn.Conv2d(cin, width, **kwargs)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def test_call_sites_name_what_keyword_arguments_bring_and_padding_is_preferred():
+    arguments = (argument("cin"), replace(argument("width"), uses=("out_channels",)))
+    calls = ({"kernel_size": 1}, {"kernel_size": 3, "padding": 1})
+    block = probe(ConvUnit, "x.ConvUnit", arguments, calls).block
+    assert (block.contract.output_width, block.contract.margin) == ("width", 0)
+    assert output_shape(block, {}, (16, 9, 9)) == (16, 9, 9)
 
 
 @pytest.mark.parametrize(
     ("cls", "arguments", "reason"),
     [
         (Pooled, (), "no image and no tokens"),
-        (Odd, (argument("dim"),), "not proportional"),
+        (Odd, (argument("dim"),), "no line"),
         (Pair, (), "tuple"),
-        (Wrapper, (argument("fn"),), "needs a module"),
-        (FixedWidth, (), "at width 64 only"),
     ],
 )
 def test_what_executes_without_a_contract_says_why(cls, arguments, reason):

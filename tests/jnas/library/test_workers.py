@@ -25,13 +25,21 @@ def jobs(folder, **sources):
             "name": f"{name.lower()}.{name}",
             "folder": str(folder),
             "arguments": [],
+            "calls": [],
             "description": "",
             "provenance": {},
         }
 
 
 def own(name):
-    return {"name": name, "folder": None, "arguments": [], "description": "d", "provenance": {"package": "jnas"}}
+    return {
+        "name": name,
+        "folder": None,
+        "arguments": [],
+        "calls": [],
+        "description": "d",
+        "provenance": {"package": "jnas"},
+    }
 
 
 def test_answers_come_in_order_and_keep_what_was_known():
