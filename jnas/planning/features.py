@@ -9,7 +9,7 @@ from jnas.library.block import Block
 from jnas.planning.regression import Features
 from jnas.trees.distance import features as labels
 from jnas.trees.edits import Edit
-from jnas.trees.node import Node, get, walk
+from jnas.trees.node import Node, find, walk
 
 REFINEMENTS = ("0:", "1:")  # of the Weisfeiler-Lehman labels: deeper ones are of one tree alone and teach nothing
 
@@ -43,7 +43,7 @@ def family_of(edit: Edit, tree: Node, library: Mapping[str, Block]) -> str | Non
 
     Of a composite it is the last block that its old node does not hold: that is the one that was added.
     """
-    there = None if edit.kind == "insert" else get(tree, edit.path)
+    there = None if edit.kind == "insert" else find(tree, edit.path)
     held = [] if there is None else [node.block for _, node in walk(there) if not node.is_container]
     if edit.kind in ("set", "delete"):
         return None if there is None or there.is_container else library[there.block].family

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import Any
 
-from jnas.trees.node import Node, Path
+from jnas.trees.node import AT, Node, Path
 
 
 def changed(before: Node, after: Node, path: Path = ()) -> frozenset[Path]:
@@ -15,6 +15,8 @@ def changed(before: Node, after: Node, path: Path = ()) -> frozenset[Path]:
     if before.block != after.block:
         return frozenset({path})
     found: set[Path] = set()
+    for place in {*before.at, *after.at}:
+        found |= _changed_value(before.at.get(place), after.at.get(place), path, (*path, AT, place))
     for name in {*before.args, *after.args}:
         found |= _changed_value(before.args.get(name), after.args.get(name), path, (*path, name))
     return frozenset(found)
@@ -23,6 +25,8 @@ def changed(before: Node, after: Node, path: Path = ()) -> frozenset[Path]:
 def _changed_value(before: Any, after: Any, owner: Path, path: Path) -> frozenset[Path]:
     if before == after:
         return frozenset()
+    if before is None and isinstance(after, Node) and AT in path[-2:]:
+        return frozenset({path})
     if isinstance(before, Node) and isinstance(after, Node):
         return changed(before, after, path)
     if not (_are_nodes(before) and _are_nodes(after)):

@@ -21,7 +21,7 @@ from jnas.resolving.directions import Direction, aim, settings
 from jnas.resolving.questions import FENCE, Choice, Question, clean, fenced, fill, labelled, pick_one, settle
 from jnas.resolving.stripping import stripped
 from jnas.trees.composites import MOST_PARTS, composites
-from jnas.trees.edits import Edit, apply, describe, node_name, place_name
+from jnas.trees.edits import Edit, apply, describe, name_at, node_name, place_name
 from jnas.trees.node import Node, Path, Value, get, tree_hash
 from jnas.trees.options import Options, depth, draws
 from jnas.trees.shapes import ShapeError
@@ -329,8 +329,8 @@ def _place_line(dialogue: _Dialogue, path: Path) -> str:
         if position < len(siblings):
             return f"{words}, before {node_name(siblings[position])}"
         return f"{words}, after {node_name(siblings[-1])}"
-    before, after = dialogue.options.shapes[path]
-    return f"{words}, {node_name(get(dialogue.tree, path))}, {_size(before)} to {_size(after)}"
+    before, after = dialogue.options.ends(path)
+    return f"{words}, {name_at(dialogue.tree, path)}, {_size(before)} to {_size(after)}"
 
 
 def _block_line(block: Block) -> str:

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 
 from jnas.library.block import Block
 from jnas.trees.node import (
+    AT,
     Node,
     Path,
     Value,
     delete,
+    find,
     fold,
     get,
     insert,
@@ -46,8 +48,9 @@ class Edit:
     """One change at `path`.
 
     set: `argument` of the node gets `value`; without `argument`, `value` holds Settings that change together, such as
-    widths that must agree. swap: `value` replaces the node. insert: `value` comes to stand at a list position (of a
-    sequence, its items). delete: the list item goes. compose: a container that holds the old node replaces it.
+    widths that must agree. swap: `value` replaces the node, or a part that the constructor of a block makes. insert:
+    `value` comes to stand at a list position (of a sequence, its items). delete: the list item goes, or what replaced a
+    part of a block. compose: a container that holds the old node replaces it.
     """
 
     kind: str
@@ -156,25 +159,28 @@ def _candidates(a: Node, b: Node) -> Iterator[Edit]:
 
 def _settings(x: Node, y: Node, path: Path) -> list[Setting] | None:
     """What to set below `x` at `path` to get `y`; None when that is not enough."""
-    if x.block != y.block:
+    if x.block != y.block or x.exact != y.exact or x.at.keys() != y.at.keys():
         return None
     found: list[Setting] = []
+    parts = [((*path, AT, place), x.at[place], y.at[place]) for place in x.at]
     for name in sorted(x.args.keys() | y.args.keys()):
         before, after = x.args.get(name, DEFAULT), y.args.get(name, DEFAULT)
+        if x.is_container and isinstance(before, (Node, tuple)):
+            parts.append(((*path, name), before, after))
+        elif before != after:
+            found.append((path, name, after))
+    for place, before, after in parts:
         if before == after:
             continue
         if isinstance(before, Node) and isinstance(after, Node):
-            pairs = [((*path, name), before, after)]
-        elif x.is_container and isinstance(before, tuple) and isinstance(after, tuple):
-            if len(before) != len(after):
-                return None
+            pairs = [(place, before, after)]
+        elif isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after):
             first = {"add": 0, "gate": 1}.get(str(x.args.get("join")), len(before))
-            pairs = [((*path, name, i), before[i], other) for i, other in enumerate(_paired(before, after, first))]
+            pairs = [((*place, i), before[i], other) for i, other in enumerate(_paired(before, after, first))]
         else:
-            found.append((path, name, after))
-            continue
-        for place, old, new in pairs:
-            inside = _settings(old, new, place)
+            return None
+        for where, old, new in pairs:
+            inside = _settings(old, new, where)
             if inside is None:
                 return None
             found += inside
@@ -201,7 +207,10 @@ def _explanations(x: Node, y: Node, path: Path) -> Iterator[Edit]:
     """Edits that may explain how `x` at `path` became `y`, the most specific first; `diff` tries them."""
     if x.block == y.block:
         changed = sorted(name for name in x.args.keys() | y.args.keys() if x.args.get(name, x) != y.args.get(name, x))
-        if len(changed) == 1:
+        inside = sorted(place for place in x.at.keys() | y.at.keys() if x.at.get(place) != y.at.get(place))
+        if len(inside) == 1 and not changed:
+            yield from _part_explanations(x.at.get(inside[0]), y.at.get(inside[0]), (*path, AT, inside[0]))
+        elif len(changed) == 1 and not inside:
             yield from _argument_explanations(x, y, changed[0], path)
         elif "join" in changed:
             yield Edit("set", path, "join", y.args["join"])  # another join may order the branches anew
@@ -229,6 +238,18 @@ def holds(tree: Node, part: Node) -> bool:
         if any(items[i : i + len(run)] == run for i in range(len(items) - len(run) + 1)):
             return True
     return False
+
+
+def _part_explanations(before: Any, after: Any, place: Path) -> Iterator[Edit]:
+    """What replaces a part of a block changed, came (a swap of what the constructor makes) or went."""
+    if after is None:
+        yield Edit("delete", place)
+    elif isinstance(before, Node) and isinstance(after, Node):
+        yield from _explanations(before, after, place)
+    elif isinstance(before, tuple) and isinstance(after, tuple):
+        yield from _list_explanations(before, after, place, True)
+    elif isinstance(after, Node):
+        yield Edit("swap", place, None, after)
 
 
 def _argument_explanations(x: Node, y: Node, name: str, path: Path) -> Iterator[Edit]:
@@ -294,8 +315,14 @@ def describe(edit: Edit, tree: Node) -> str:
         case "insert":
             return f"insert {value_text(edit.value)} as {place}"
         case "delete":
-            return f"delete {place}: {node_name(get(tree, edit.path))}"
-    return f"{edit.kind} {place}: {node_name(get(tree, edit.path))} -> {value_text(edit.value)}"
+            return f"delete {place}: {name_at(tree, edit.path)}"
+    return f"{edit.kind} {place}: {name_at(tree, edit.path)} -> {value_text(edit.value)}"
+
+
+def name_at(tree: Node, path: Path) -> str:
+    """Name of the node at `path`; of a part of a block that nothing replaced yet, whose it is."""
+    there = find(tree, path)
+    return "its own" if there is None else node_name(there)
 
 
 def _changes_text(edit: Edit, tree: Node) -> str:
@@ -315,6 +342,10 @@ def _changes_text(edit: Edit, tree: Node) -> str:
 
 def place_name(path: Path) -> str:
     """("stages", 1, "body", 0, "body", 2) -> "stage 2 block 1.3"; counted from one, as people do."""
+    if AT in path:
+        last = len(path) - 1 - path[::-1].index(AT)
+        number = "".join(f" part {step + 1}" for step in path[last + 2 : last + 3] if isinstance(step, int))
+        return f"{path[last + 1]}{number} in {place_name(path[:last])}"
     numbers = [step + 1 for step in path if isinstance(step, int)]
     if path[:1] != ("stages",):
         return " ".join(["stem" if path[:1] == ("stem",) else "network", ".".join(map(str, numbers))]).rstrip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -16,16 +17,19 @@ import numpy as np
 
 from jnas.library.binding import Shape, bind, open_arguments
 from jnas.library.block import Block
+from jnas.library.exact import Slot
 from jnas.trees import widths
 from jnas.trees.composites import MOST_PARTS, as_block, blocks_in
 from jnas.trees.edits import DEFAULT, Edit, apply, apply_unfolded, intended, joint
 from jnas.trees.node import (
+    AT,
     JOINS,
     Node,
     Path,
     Value,
     branches,
     children,
+    find,
     get,
     is_default,
     parse_path,
@@ -104,11 +108,14 @@ class Options:
 
     def places(self, kind: str) -> tuple[Path, ...]:
         """Paths at which an edit of `kind` is possible; for insert, list positions (the end of a list included)."""
-        return tuple(path for path in self._candidates(kind) if self.possible(kind, path))
+        every = (place for path in self._candidates(kind) for place in self._parts(path))
+        return tuple(path for path in every if self.possible(kind, path))
 
     def draw_places(self, kind: str, rng: np.random.Generator) -> Iterator[Path]:
         """The places in random order, uniform over depth first."""
-        return draws(self._candidates(kind), depth, rng, lambda path: self.possible(kind, path))
+        for path in draws(self._candidates(kind), depth, rng):
+            parts = draws(self._parts(path), depth, rng, lambda part: self.possible(kind, part))
+            yield from islice(parts, 1)
 
     def possible(self, kind: str, path: Path) -> bool:
         if kind == "set":
@@ -129,10 +136,39 @@ class Options:
             elif kind != "delete":
                 if not self._is_single_block_stage(path):
                     yield path
+                if kind == "swap" and not node.is_container:
+                    yield (*path, AT)  # which parts there are is asked when one is drawn
+            elif path[-2:-1] == (AT,):
+                yield path
             elif isinstance(path[-1], int):
-                parent = get(self.tree, path[:-2])
-                if len(parent.args[path[-2]]) > (2 if parent.block == "branches" else 1):
+                around = self._container(path)
+                branched = around is not None and around.block == "branches"
+                if len(get(self.tree, path[:-1])) > (2 if branched else 1):
                     yield path
+
+    def _parts(self, path: Path) -> Iterator[Path]:
+        """The place itself; for the inside of a block the parts that nothing replaced, at any depth."""
+        if path[-1:] != (AT,):
+            yield path
+            return
+        node = get(self.tree, path[:-1])
+        for place in self._slots(path[:-1]):
+            if not any(place == at or place.startswith(f"{at}.") or at.startswith(f"{place}.") for at in node.at):
+                yield (*path, place)
+
+    def _slots(self, path: Path) -> Mapping[str, Slot]:
+        """Parts of the block at `path` that may be replaced; none where its inside is not known."""
+        try:
+            return self.inference.slots(get(self.tree, path), self.shapes[path][0])
+        except ShapeError:
+            return {}
+
+    def ends(self, path: Path) -> tuple[Shape, Shape]:
+        """(incoming, outgoing) shape at a node, or at a part of a block."""
+        if path in self.shapes:
+            return self.shapes[path]
+        slot = self._slots(path[:-2])[str(path[-1])]
+        return slot.before, slot.after
 
     def _distinct(self, node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
         """Like walk, but of equal branches that commute the last one only: changing another gives the same tree."""
@@ -144,10 +180,11 @@ class Options:
 
     def _positions(self, path: Path, node: Node) -> Iterator[Path]:
         name = "stages" if node.block == "network" else "body"
-        items = node.args.get(name) if node.is_container else None
-        if isinstance(items, tuple):
-            first = len(items) if node.block == "branches" else 0  # what commutes needs no order
-            yield from ((*path, name, i) for i in range(first, len(items) + 1))
+        lists = {(name,): node.args.get(name)} if node.is_container else {(AT, p): v for p, v in node.at.items()}
+        for step, items in lists.items():
+            if isinstance(items, tuple):
+                first = len(items) if node.block == "branches" else 0  # what commutes needs no order
+                yield from ((*path, *step, i) for i in range(first, len(items) + 1))
 
     def _is_single_block_stage(self, path: Path) -> bool:
         return len(path) == 2 and path[0] == "stages" and len(get(self.tree, path).args["body"]) == 1
@@ -247,6 +284,8 @@ class Options:
     def _check(self, edit: Edit) -> None:
         """Raises ShapeError. What is beside a part that keeps its shapes is not looked at again."""
         place = edit.path[:-2] if edit.kind in ("insert", "delete") else edit.path
+        while place and place not in self.shapes:
+            place = place[:-1]  # of a part of a block: the block
         if place and self._is_steady(place):
             before, after = self.shapes[place]
             inside = Edit(edit.kind, edit.path[len(place) :], edit.argument, edit.value)
@@ -275,7 +314,8 @@ class Options:
         settings = []
         for path, name, value in edit.settings:
             node = get(self.tree, edit.path + path)
-            dropped = not node.is_container and is_default(self.library[node.block], name, value)
+            stated = node.is_container or node.exact
+            dropped = not stated and is_default(self.library[node.block], name, value)
             settings.append((path, name, DEFAULT if dropped else value))
         return dataclasses.replace(edit, value=settings[0][2] if edit.argument is not None else tuple(settings))
 
@@ -296,6 +336,8 @@ class Options:
             elif node.block == "branches":
                 yield "join", node.args["join"], JOINS
             yield SCALE, 1.0, FACTORS
+            return
+        if node.exact:
             return
         block, shape = self.library[node.block], self.shapes[path][0]
         bound = bind(block, node.args, shape)
@@ -324,7 +366,7 @@ class Options:
 
     def _strided(self) -> Iterator[Path]:
         for path, node in walk(self.tree):
-            contract = None if node.is_container else self.library[node.block].contract
+            contract = None if node.is_container or node.exact else self.library[node.block].contract
             if contract is not None and node.args.get(contract.stride, 1) != 1:
                 yield path
 
@@ -352,14 +394,15 @@ class Options:
             if self.fits(edit) and (not new.is_container or self._reads_as(edit)):
                 yield edit
             return
-        old, (before, after) = get(self.tree, path), self.shapes[path]
+        old, (before, after) = find(self.tree, path), self.ends(path)
         if kind == "swap":
             value = placed(new, before, after, self.inference)
-            if value is not None and value.block != old.block:
+            if value is not None and (old is None or value.block != old.block):
                 edit = Edit("swap", path, None, value)
-                if not (old.is_container or value.is_container) or self._reads_as(edit):
+                alike = old is not None and not (old.is_container or value.is_container)
+                if (old is not None or self.fits(edit)) and (alike or self._reads_as(edit)):
                     yield edit
-        elif kind == "compose":
+        elif kind == "compose" and old is not None:
             for how in self._forms(path) if form is None else (form,):
                 value = self._composed(how, old, new, before, after)
                 if value is not None and self.fits(edit := Edit("compose", path, None, value)) and self._reads_as(edit):
@@ -367,9 +410,9 @@ class Options:
 
     def _inserted(self, path: Path, new: Node) -> Node:
         """A new branch is as wide as the others; in a chain it keeps the width unless it cannot."""
-        parent = path[:-2]
-        if get(self.tree, parent).block == "branches" and get(self.tree, parent).args["join"] != "concat":
-            return placed(new, *self.shapes[parent], self.inference) or new
+        around = self._container(path)
+        if around is not None and around.args.get("join") in ("add", "gate"):
+            return placed(new, *self.shapes[path[:-2]], self.inference) or new
         shape = self._incoming("insert", path)
         return (placed(new, shape, shape, self.inference) if new.is_container else None) or new
 
@@ -381,7 +424,7 @@ class Options:
         contract = None if name in self.composites else self.library[name].contract
         if contract is None:
             return offered
-        shapes = {self._incoming(kind, path), *([self.shapes[path][1]] if kind == "compose" else [])}
+        shapes = {self._incoming(kind, path), *([self.ends(path)[1]] if kind == "compose" else [])}
         for argument, domain in open_arguments(self.library[name], self._incoming(kind, path)).items():
             if argument in (contract.output_width, contract.stride):
                 continue
@@ -403,11 +446,17 @@ class Options:
             return False
         return plain == changed
 
+    def _container(self, path: Path) -> Node | None:
+        """What holds the node at `path`; None for a part of a block."""
+        listed = isinstance(path[-1], int)
+        return None if path[-3 if listed else -2 :][:1] == (AT,) else get(self.tree, path[: -2 if listed else -1])
+
     def _incoming(self, kind: str, path: Path) -> Shape:
         """Shape that a new block at `path` receives."""
         if kind != "insert":
-            return self.shapes[path][0]
-        if path[:-2] and get(self.tree, path[:-2]).block == "branches":
+            return self.ends(path)[0]
+        around = self._container(path)
+        if around is not None and around.block == "branches":
             return self.shapes[path[:-2]][0]
         if path in self.shapes:
             return self.shapes[path][0]
@@ -423,9 +472,10 @@ class Options:
         return None if beside is None else branches(old, beside, join=form)
 
     def _forms(self, path: Path) -> tuple[str, ...]:
-        parent = get(self.tree, path[:-2]) if isinstance(path[-1], int) else get(self.tree, path[:-1])
-        in_list = parent.block in ("network", "sequence", "residual") and isinstance(path[-1], int)
-        skipped = {"sequence" if in_list else None, parent.args.get("join")}  # they would only insert an item
+        around = self._container(path)
+        in_list = isinstance(path[-1], int) and (around is None or around.block in ("network", "sequence", "residual"))
+        joined = None if around is None else around.args.get("join")
+        skipped = {"sequence" if in_list else None, joined}  # they would only insert an item
         return tuple(form for form in FORMS if form not in skipped)
 
 

@@ -43,7 +43,7 @@ def width_of(
     node: Node, path: Path, shapes: Mapping[Path, tuple[Shape, Shape]], library: Mapping[str, Block]
 ) -> Width | None:
     """The width of one block, stated or not; None where no argument sets it."""
-    contract = None if node.is_container else library[node.block].contract
+    contract = None if node.is_container or node.exact else library[node.block].contract
     if contract is None or contract.output_width is None:
         return None
     expansion = Fraction(contract.expansion).limit_denominator(64)
