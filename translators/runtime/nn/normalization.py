@@ -209,4 +209,4 @@ class LocalResponseNorm(Module):
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
 
-__all__ = [*public(globals()), "_BatchNorm"]
+__all__ = [*public(globals()), "_BatchNorm", "_InstanceNorm"]
