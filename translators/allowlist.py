@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from translators.rewriting import names
 
 _RUNTIME = "translators.runtime"
-_SUPPORT = names.words("Registry refuse unsupported refuse_alias look_up require set_item get_item unless_in_place")
+_SUPPORT = names.words(
+    """Registry refuse unsupported refuse_alias refuse_same look_up require set_item get_item
+    unless_in_place"""
+)
 _DUNDER_ATTRIBUTES = names.words("__init__ __call__ __name__ __module__ __qualname__")
 # Ways from an object to frames, code and class hierarchies.
 _FORBIDDEN_ATTRIBUTES = re.compile(r"(gi|cr|ag|tb|co)_\w+|f_(back|globals|locals|builtins|code)|func_\w+|mro")

@@ -28,7 +28,7 @@ _COMPARISONS = {
     ast.NotIn: lambda a, b: a not in b,
 }
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"int": int, "bool": bool, "str": str, "float": float, "len": len}
-_VERSION_PARSERS = {
+VERSION_PARSERS = {
     "Version",
     "LooseVersion",
     "parse",
@@ -140,7 +140,7 @@ def _call(node: ast.Call, lookup: Lookup) -> Any:
         return UNKNOWN
     if function in _CONVERSIONS and len(arguments) == 1 and isinstance(function, Foreign):
         return _CONVERSIONS[function](arguments[0])
-    if last in _VERSION_PARSERS and len(arguments) == 1 and isinstance(arguments[0], str):
+    if last in VERSION_PARSERS and len(arguments) == 1 and isinstance(arguments[0], str):
         return _version(arguments[0])
     return _method_of_string(node, lookup)
 

@@ -20,7 +20,7 @@ from typing import Any
 from translators.absent import import_original
 from translators.comparison import Different, compare, described
 from translators.diagnostics import Refusal, Refused, UserError
-from translators.sources import Source, open_source
+from translators.sources import Source, identifier, open_source
 from translators.verification import MEMORY_LIMIT, result_row
 
 
@@ -93,10 +93,11 @@ def _translate(spec: str, module: str, name: str, folder: Path, others: Sequence
     from translators import translate_class
 
     source, further = _source(spec), [_source(other) for other in others]
+    original_module, module = module, ".".join(map(identifier, module.split(".")))
     try:
         translation = translate_class(source, f"{module}.{name}", others=further)
     except UserError:
-        original = getattr(import_original(module), name)  # an alias of a class that is defined elsewhere
+        original = getattr(import_original(original_module), name)  # an alias of a class that is defined elsewhere
         module, name = original.__module__, original.__qualname__
         translation = translate_class(source, f"{module}.{name}", others=further)
     for path, text in translation.modules.items():
@@ -121,12 +122,12 @@ def main() -> None:
     torch.set_num_threads(1)  # there are as many processes as cores
     jax.config.update("jax_default_matmul_precision", "highest")
     _limit_memory()
+    print(file=answers, flush=True)  # ready
     for line in sys.stdin:
         request = json.loads(line)
         with tempfile.TemporaryDirectory() as folder:
             answer = verify(request["row"], request["roots"], Path(folder))
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        print(json.dumps(answer), file=answers, flush=True)
         jax.clear_caches()  # no program is used for a second row
 
 

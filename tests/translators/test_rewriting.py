@@ -80,6 +80,19 @@ PAIRS = {
         "try:\n    from absent import f\n    x = f(x)\nexcept ImportError:\n    x = x + 1\nreturn x",
         "x = x + 1\nreturn x",
     ),
+    "attribute of a tensor": (
+        "mask = torch.zeros(2).float()\nmask.needs_grad = False\nself.mask = mask\nself.mask.note = 1\nreturn x",
+        "mask = ops.float(ops.zeros(2))\nself.mask = mask\nself.mask.note = 1\nreturn x",
+    ),
+    "write into a view of nothing else": (
+        "return torch.zeros(2).float().uniform_(0, 1) + x",
+        "return ops.uniform_(ops.float(ops.zeros(2)), 0, 1) + x",
+    ),
+    "version in an assertion": (
+        "from packaging import version\nassert self.a or version.parse(torch.__version__) >= version.parse('1.8')\n"
+        "return x",
+        "assert self.a or True\nreturn x",
+    ),
     "requires_grad": (
         "self.k.requires_grad = False\nif x.requires_grad:\n    x = x + 1\nreturn x",
         'ops.requires_grad_(self.k, False)\nif getattr(x, "requires_grad", True):\n    x = x + 1\nreturn x',
@@ -320,6 +333,39 @@ def test_a_call_of_what_writes_its_argument_is_checked(translated):
     assert "z = frame(z * 1, 0)\n        return frame(z, 1)" in text
 
 
+def test_a_write_is_seen_in_what_holds_the_tensor(translated):
+    text = translated(
+        """
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.skip = nn.Sequential()
+                self.relu = nn.ReLU(inplace=True)
+                self.conv = nn.Conv2d(8, 8, 1)
+
+            def forward(self, x):
+                held = []
+                for layer in self.layers:
+                    x = layer(x)
+                    held.append(x)
+                half = first(x)
+                half *= 2
+                y = self.conv(x)
+                y += 1
+                z = self.skip(y)
+                z = self.relu(z)
+                return torch.cat(held, 1) + x + y + z
+
+        def first(x):
+            return x[:, :4]
+        """
+    ).modules["block.py"]
+    assert "x = unless_in_place(layer, 'block.py:16: layer may write into x, which is read later')(x)" in text
+    assert "refuse_alias(half, 'block.py:19: half is written while held, x may be the same" in text
+    assert "y = self.conv(x)\n        y += 1" in text
+    assert "z = self.relu(refuse_same(z, (y,), 'block.py:23: z is written while y may be the same tensor'))" in text
+
+
 def test_the_gradient_stops_in_a_function_without_it(translated):
     text = translated(
         """
@@ -365,7 +411,9 @@ def test_annotations_and_decorators_of_torch_go(translated):
                 return x * n
         """
     ).modules["block.py"]
-    assert text.endswith("class Block(nn.Module):\n    def forward(self, x, n: int = 2):\n        return ops.detach(x * n)\n")
+    assert text.endswith(
+        "class Block(nn.Module):\n    def forward(self, x, n: int = 2):\n        return ops.detach(x * n)\n"
+    )
 
 
 def test_a_decorator_that_only_registers_goes_and_another_refuses(translated):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from translators.environment import dotted
 from translators.rewriting import methods, names
-from translators.rewriting.scopes import FunctionNode, bound_names
+from translators.rewriting.scopes import FunctionNode, bound_names, container_names
 
-SAME, VIEW = "same", "view"
+# MAYBE: the same tensor on some ways through the program only, which shows when it runs.
+MAYBE, SAME, VIEW = "maybe", "same", "view"
+_ADDS = names.words("append extend insert add update setdefault appendleft")
 # Name -> the names that share its memory, with how.
 _Groups = dict[str, dict[str, str]]
+Returned = Callable[[ast.Call], Iterable[tuple[ast.expr, str]]]
 _SAME_METHODS = names.words("contiguous to type type_as float half double cuda cpu requires_grad_ data")
 
 
@@ -67,11 +71,14 @@ class Aliases:
         return False
 
 
-def analyse(function: FunctionNode, given: _Groups | None = None) -> Aliases:
-    """The aliases of a function's local names and attributes; `given` are those of its parameters when it starts."""
+def analyse(function: FunctionNode, given: _Groups | None = None, returned: Returned | None = None) -> Aliases:
+    """The aliases of a function's local names and attributes; `given` are those of its parameters when it starts.
+
+    `returned` says of a call which arguments its result may share memory with, and how.
+    """
     walker = _Walker()
     walker.block(function.body, ())
-    _Flow(function, walker.aliases).block(function.body, given or {})
+    _Flow(function, walker.aliases, returned or (lambda call: [])).block(function.body, given or {})
     return walker.aliases
 
 
@@ -157,9 +164,11 @@ class _Walker:
 class _Flow:
     """Which names share memory before each statement, along every way through the function."""
 
-    def __init__(self, function: FunctionNode, aliases: Aliases):
+    def __init__(self, function: FunctionNode, aliases: Aliases, returned: Returned):
         self.local = aliases.local = bound_names(function)
+        self.containers = container_names(function)
         self.aliases = aliases
+        self.returned = returned
 
     def block(self, statements: list[ast.stmt], groups: _Groups) -> _Groups:
         for statement in statements:
@@ -189,7 +198,25 @@ class _Flow:
                 self.bind([(target, value) for target in targets], groups)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 self.bind([(target, value)], groups)
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=arguments)):
+                if method in _ADDS:
+                    self.hold(name, arguments, groups)
+            case ast.AugAssign(target=ast.Name(id=name), value=ast.List() | ast.Tuple() as value):
+                self.hold(name, [value], groups)
         return groups
+
+    def hold(self, container: str, values: list[ast.expr], groups: _Groups) -> None:
+        """What a container gets, a write into it shows there."""
+        for value in values:
+            found = self.roots(value)
+            _bind(groups, container, groups.get(container, {}) | dict.fromkeys(found, VIEW))
+
+    def roots(self, value: ast.expr) -> dict[str, str]:
+        found = roots(value, self.local)
+        if isinstance(value, ast.Call):
+            for argument, how in self.returned(value):
+                found |= {name: _joined(how, other) for name, other in self.roots(argument).items()}
+        return found
 
     def loop(self, body: list[ast.stmt], groups: _Groups) -> _Groups:
         once = self.block(body, _copied(groups))
@@ -198,7 +225,9 @@ class _Flow:
     def bind(self, pairs: list[tuple[ast.expr, ast.expr]], groups: _Groups) -> None:
         for target, value in [pair for pair in pairs for pair in _flatten(*pair)]:
             if isinstance(target, ast.Name):
-                _bind(groups, target.id, roots(value, self.local))
+                _bind(groups, target.id, self.roots(value))
+            elif isinstance(target, ast.Subscript) and dotted(target.value) in self.containers:
+                self.hold(dotted(target.value) or "", [value], groups)
 
 
 def _copied(groups: _Groups) -> _Groups:
@@ -206,9 +235,19 @@ def _copied(groups: _Groups) -> _Groups:
 
 
 def _merged(groups: _Groups, more: _Groups) -> _Groups:
-    for name, others in more.items():
-        groups.setdefault(name, {}).update(others)
+    """What holds after either of two ways: on both the same, or maybe."""
+    for name in {*groups, *more}:
+        one, two = groups.get(name, {}), more.get(name, {})
+        groups[name] = {other: _merged_kind(one.get(other), two.get(other)) for other in {*one, *two}}
     return groups
+
+
+def _merged_kind(one: str | None, two: str | None) -> str:
+    return VIEW if VIEW in (one, two) else SAME if one == two == SAME else MAYBE
+
+
+def _joined(how: str, further: str) -> str:
+    return VIEW if VIEW in (how, further) else MAYBE if MAYBE in (how, further) else SAME
 
 
 def _flatten(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
@@ -228,7 +267,7 @@ def _bind(groups: _Groups, name: str, roots: dict[str, str]) -> None:
             found[root] = how
         for other, further in groups.get(root, {}).items():
             if other != name:
-                found.setdefault(other, SAME if how == further == SAME else VIEW)
+                found.setdefault(other, _joined(how, further))
     for others in groups.values():
         others.pop(name, None)
     groups[name] = found
@@ -263,14 +302,22 @@ def roots(value: ast.expr, local: set[str]) -> dict[str, str]:
         case ast.Call():
             return _written(value, local)
         case ast.IfExp(body=body, orelse=orelse):
-            return {**roots(body, local), **roots(orelse, local)}
+            return _either([roots(body, local), roots(orelse, local)])
         case ast.BoolOp(values=values):
-            return {name: how for part in values for name, how in roots(part, local).items()}
+            return _either([roots(part, local) for part in values])
+        case ast.BinOp(left=left, op=ast.Add(), right=right) if isinstance(left, ast.List) or isinstance(
+            right, ast.List
+        ):
+            return {name: VIEW for part in (left, right) for name in roots(part, local)}
         case ast.NamedExpr(value=inner):
             return roots(inner, local)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return {name: VIEW for element in elements for name in roots(element, local)}
     return {}
+
+
+def _either(ways: list[dict[str, str]]) -> dict[str, str]:
+    return {name: _joined(how, MAYBE) for found in ways for name, how in found.items()}
 
 
 def _views(value: ast.expr, local: set[str], same: bool = False) -> dict[str, str]:

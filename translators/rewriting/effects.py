@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from translators.class_graph import Class, ClassGraph
 from translators.environment import dotted
 from translators.index import Module, Symbol, Unit
 from translators.rewriting import methods
-from translators.rewriting.aliases import SAME, analyse, roots
+from translators.rewriting.aliases import MAYBE, SAME, VIEW, Aliases, analyse, roots
 from translators.rewriting.module_writes import in_place_attributes, is_flagged
 from translators.rewriting.scopes import FunctionNode, bound_names, own_nodes, parameters
 
@@ -21,6 +21,8 @@ class Effects:
         self.classes = classes
         self._known: dict[FunctionNode, frozenset[str]] = {}
         self._attributes: dict[Class, dict[str, str]] = {}
+        self._passing: dict[Class, frozenset[str]] = {}
+        self._returns: dict[FunctionNode, dict[str, str]] = {}
 
     def of_class(self, unit: Unit) -> frozenset[str]:
         """Parameters of forward that calling an instance writes into."""
@@ -30,16 +32,94 @@ class Effects:
 
     def of_call(self, name: str, symbol: Symbol | None, cls: Class | None) -> tuple[Sequence[str], frozenset[str]]:
         """Parameters, and those written, of what `name(...)` calls: a method of `cls` or a function of the sources."""
+        found = self._called(name, symbol, cls)
+        return (found[0], self._of(*found[1:])) if found is not None else ((), frozenset())
+
+    def aliases(
+        self, function: FunctionNode, module: Module, cls: Class | None, given: Mapping[str, str] | None = None
+    ) -> Aliases:
+        """Which names of a function share memory; `given` names what its callers pass for its parameters."""
+        groups = {name: {caller: SAME} for name, caller in (given or {}).items()}
+        return analyse(function, groups, lambda call: self._returned(call, module, cls, bound_names(function)))
+
+    def _called(
+        self, name: str, symbol: Symbol | None, cls: Class | None
+    ) -> tuple[Sequence[str], FunctionNode, Module, Class | None] | None:
+        """Parameters to pass, definition, module and class of what `name(...)` calls."""
         if symbol is not None and symbol.kind == "unit" and not symbol.rest:
             function = symbol.units[-1].node
             if isinstance(function, ast.FunctionDef):
-                return parameters(function), self._of(function, symbol.units[-1].module, None)
+                return parameters(function), function, symbol.units[-1].module, None
         if cls is not None and name.startswith("self.") and name.count(".") == 1:
             found = self.classes.method(cls, name.removeprefix("self."))
             if found is not None:
                 skipped = 0 if _is_static(found[1]) else 1
-                return parameters(found[1])[skipped:], self._of(found[1], found[0].unit.module, cls)
-        return (), frozenset()
+                return parameters(found[1])[skipped:], found[1], found[0].unit.module, cls
+        return None
+
+    def _returned(
+        self, call: ast.Call, module: Module, cls: Class | None, local: set[str]
+    ) -> Iterator[tuple[ast.expr, str]]:
+        """Arguments of a call that its result may share memory with."""
+        name = dotted(call.func) or ""
+        if cls is not None and name.startswith("self.") and name.removeprefix("self.") in self._passing_on(cls):
+            yield from ((argument, MAYBE) for argument in call.args[:1])
+        elif name and name.partition(".")[0] not in local - {"self"}:
+            symbol = self.classes.index.resolve(module, name) if not name.startswith("self.") else None
+            found = self._called(name, symbol, cls)
+            if found is not None:
+                returned = self._returns_of(*found[1:])
+                yield from ((value, returned[own]) for own, value in arguments(call, found[0]) if own in returned)
+
+    def _returns_of(self, function: FunctionNode, module: Module, cls: Class | None) -> dict[str, str]:
+        """Parameters that the result of a function may share memory with, and how."""
+        if function not in self._returns:
+            self._returns[function] = {}
+            given = _callers(function)
+            aliases = self.aliases(function, module, cls, given)
+            found: dict[str, str] = {}
+            for statement in own_nodes(function):
+                if isinstance(statement, ast.Return) and statement.value is not None:
+                    for name, how in roots(statement.value, aliases.local).items():
+                        others = aliases.at.get((statement, name), {})
+                        for own, caller in given.items():
+                            if caller in others:
+                                found[own] = VIEW if VIEW in (how, others[caller], found.get(own)) else MAYBE
+            self._returns[function] = found
+        return self._returns[function]
+
+    def _passing_on(self, cls: Class) -> frozenset[str]:
+        """Attributes of `cls` that may hand on what they are called with: identities, dropout, empty sequences."""
+        if cls not in self._passing:
+            self._passing[cls] = frozenset()
+            own = [method for owner in self.classes.lineage(cls) for method in owner.methods.values()]
+            assigned = [node for method in own for node in own_nodes(method) if isinstance(node, ast.Assign)]
+            self._passing[cls] = frozenset(
+                name.removeprefix("self.")
+                for node in assigned
+                if any(
+                    isinstance(p, ast.Call) and self._hands_on(p, cls.unit.module) for p in _alternatives(node.value)
+                )
+                for target in node.targets
+                if (name := dotted(target) or "").startswith("self.")
+            )
+        return self._passing[cls]
+
+    def _hands_on(self, call: ast.expr, module: Module) -> bool:
+        """Whether the module that a call makes may return what it gets."""
+        if not isinstance(call, ast.Call):
+            return False
+        name = dotted(call.func)
+        symbol = self.classes.index.resolve(module, name) if name else None
+        if symbol is None:
+            return False
+        if symbol.kind == "unit" and symbol.units[-1] in self.classes.classes:
+            cls = self.classes.classes[symbol.units[-1]]
+            found = self.classes.method(cls, "forward")
+            return found is not None and bool(self._returns_of(found[1], found[0].unit.module, cls))
+        if symbol.name == "torch.nn.Sequential":
+            return all(self._hands_on(part, module) for part in call.args)
+        return symbol.name == "torch.nn.Identity" or symbol.name.startswith("torch.nn.Dropout")
 
     def in_place_attributes(self, cls: Class) -> dict[str, str]:
         """Attributes of `cls` that write into what they are called with; see `module_writes`."""
@@ -70,8 +150,8 @@ class Effects:
         return self._known[function]
 
     def _find(self, function: FunctionNode, module: Module, cls: Class | None) -> Iterator[str]:
-        given = {name: f"<{name}>" for name in parameters(function)}
-        aliases = analyse(function, {name: {caller: SAME} for name, caller in given.items()})
+        given = _callers(function)
+        aliases = self.aliases(function, module, cls, given)
         local = bound_names(function)
         for statement in own_nodes(function):
             if isinstance(statement, ast.stmt):
@@ -104,6 +184,19 @@ class Effects:
             symbol = self.classes.index.resolve(module, name) if not name.startswith("self.") else None
             names, written = self.of_call(name, symbol, cls)
             yield from (value for parameter, value in arguments(call, names) if parameter in written)
+
+
+def _callers(function: FunctionNode) -> dict[str, str]:
+    """Parameter -> a name for what the caller passes."""
+    return {name: f"<{name}>" for name in parameters(function)}
+
+
+def _alternatives(value: ast.expr) -> list[ast.expr]:
+    if isinstance(value, ast.IfExp):
+        return [*_alternatives(value.body), *_alternatives(value.orelse)]
+    if isinstance(value, ast.BoolOp):
+        return [part for alternative in value.values for part in _alternatives(alternative)]
+    return [value]
 
 
 def arguments(call: ast.Call, names: Sequence[str]) -> Iterator[tuple[str, ast.expr]]:

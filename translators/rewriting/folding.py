@@ -103,6 +103,20 @@ class Folding(State):
     def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:
         return self.replaced.pop(original_node, updated_node)
 
+    def visit_Comparison(self, node: cst.Comparison) -> bool:
+        """`version.parse(torch.__version__) < version.parse("2")`, wherever it stands."""
+        function = dotted_name(node.left.func) if isinstance(node.left, cst.Call) else None
+        if (function or "").rpartition(".")[2] not in environment.VERSION_PARSERS:
+            return True
+        text = cst.Module([]).code_for_node(node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
+        answer = self._answer(ast.parse(text, mode="eval").body)
+        if answer is not UNKNOWN:
+            self.replaced[node] = cst.Name(repr(answer))
+        return answer is UNKNOWN
+
+    def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
+        return self.replaced.pop(original_node, updated_node)
+
     def visit_With(self, node: cst.With) -> bool:
         kinds = {self._context(item) for item in node.items}
         if not kinds <= {"neutral", "stops gradient"}:
@@ -220,15 +234,14 @@ class Folding(State):
 
 def _bound(statement: ast.stmt) -> list[str]:
     """Local names and attributes of `self` that a simple statement binds or writes into."""
+    found: list[ast.expr] = []
     match statement:
         case ast.Assign(targets=targets):
             found = [part for target in targets for part in _elements(target)]
         case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
             found = [target]
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method))) if methods.is_in_place(method):
-            found = [_written(statement.value)]
-        case _:
-            return []
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method)) as call) if methods.is_in_place(method):
+            found = [_written(call)]
     names_bound = (environment.dotted(part) for part in found)
     return [name for name in names_bound if name and (name.count(".") == 0 or name.startswith("self."))]
 
@@ -242,5 +255,8 @@ def _elements(target: ast.expr) -> list[ast.expr]:
 def _written(node: ast.expr) -> ast.expr:
     """What a target, or a chain of in-place methods, writes into: `self.mean` of `self.mean.data[0]`."""
     while isinstance(node, ast.Subscript | ast.Starred | ast.Call) or getattr(node, "attr", "") == "data":
-        node = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node.value
+        inner = node.func if isinstance(node, ast.Call) else node
+        if not isinstance(inner, ast.Attribute | ast.Subscript | ast.Starred):
+            break
+        node = inner.value
     return node

@@ -11,9 +11,10 @@ import libcst as cst
 from translators import environment
 from translators.environment import UNKNOWN
 from translators.rewriting import methods, names
-from translators.rewriting.aliases import SAME, Aliases, analyse, roots
+from translators.rewriting.aliases import MAYBE, SAME, Aliases, roots
 from translators.rewriting.context import dotted_name
-from translators.rewriting.module_writes import ALWAYS, ARGUMENT
+from translators.rewriting.module_writes import ALWAYS, ARGUMENT, PERHAPS
+from translators.rewriting.scopes import own_nodes, parameters
 from translators.rewriting.state import State
 
 
@@ -40,7 +41,7 @@ class InPlace(State):
             return call
         if isinstance(receiver, cst.Name) and self._is_local(receiver.value) and not self._is_statement(original):
             return self._rebinding(receiver.value, call, original)
-        if self._is_view(receiver) and not self.at_construction():
+        if self._is_view(receiver) and self._shared(receiver) and not self.at_construction():
             method = original.func.attr.value
             return self.refuse("R05", f".{method}", f"torch.Tensor.{method}", "write into a view of another tensor")
         return call
@@ -59,6 +60,8 @@ class InPlace(State):
         """`self.act(x)` of an activation that works in place, where x is read afterwards."""
         name = dotted_name(original.func) or ""
         how = self.in_place_attributes.get(name.removeprefix(self.receiver + ".")) if self.receiver else None
+        if how is None and self._is_unknown(original.func):
+            how = PERHAPS
         if how is None or how == ARGUMENT or len(original.args) != 1:
             return self._finish_call_of_writer(name, how, original, call)
         if not isinstance(original.args[0].value, cst.Name):
@@ -74,9 +77,18 @@ class InPlace(State):
         beside = self._read_beside(original, target)
         if not seen - assigned and not beside and not self._is_statement(original):
             return call
+        name = name or cst.Module([]).code_for_node(original.func)
         message = f"{self._position()}: {name} may write into {target}, which is read later"
         checked = self._support("unless_in_place", call.func, cst.SimpleString(repr(message)))
         return call.with_changes(func=checked)
+
+    def _is_unknown(self, function: cst.BaseExpression) -> bool:
+        """Whether what is called may be any module: a local name, or an item of something."""
+        if self.at_construction():
+            return False
+        return isinstance(function, cst.Subscript) or (
+            isinstance(function, cst.Name) and self._is_local(function.value)
+        )
 
     def _finish_call_of_writer(self, name: str, how: str | None, original: cst.Call, call: cst.Call) -> cst.Call:
         """A call that writes into arguments: those that are read afterwards may be no traced arrays."""
@@ -101,12 +113,16 @@ class InPlace(State):
     def _seen_after(self, call: cst.Call, argument: cst.BaseExpression) -> list[str]:
         """Names that are read during or after the statement and may share memory with an argument of `call`."""
         statement, aliases = self.statements[-1], self._aliases()
-        value = ast.parse(cst.Module([]).code_for_node(argument.with_changes(lpar=[], rpar=[])).strip(), mode="eval")
-        names = [name for name in roots(value.body, aliases.local) if self._is_local(name)]
+        names = [name for name in self._shared(argument) if self._is_local(name)]
         later = {other for name in names for other in aliases.seen_by(statement, name)}
         later |= {name for name in names if aliases.read_later(statement, name)}
         assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
         return sorted((later - assigned) | {name for name in names if self._read_beside(call, name)})
+
+    def _shared(self, expression: cst.BaseExpression) -> dict[str, str]:
+        """Names whose memory the value of an expression may share."""
+        text = cst.Module([]).code_for_node(expression.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
+        return roots(ast.parse(text, mode="eval").body, self._aliases().local)
 
     def _position(self) -> str:
         path, line = self.module.file.position(getattr(self.statements[-1], "lineno", 1))
@@ -172,11 +188,35 @@ class InPlace(State):
             assert isinstance(original, cst.Subscript)
             if self._may_hold_tensor(original):
                 return self._set_item(original_node, original, target, updated_node.value)
+        if isinstance(target, cst.Attribute) and self._is_made_here(target.value):
+            return cst.RemoveFromParent()  # arrays keep no attributes
         if isinstance(target, cst.Attribute) and target.attr.value == "requires_grad":
             return cst.Expr(
                 cst.Call(self.operation("requires_grad_"), [cst.Arg(target.value), cst.Arg(updated_node.value)])
             )
         return updated_node
+
+    def _is_made_here(self, node: cst.BaseExpression) -> bool:
+        """Whether a local name only ever holds what a torch function made."""
+        function = next((scope.function for scope in reversed(self.scopes) if scope.function is not None), None)
+        if function is None or not isinstance(node, cst.Name) or node.value in parameters(function):
+            return False
+        values = [
+            part.value
+            for part in own_nodes(function)
+            if isinstance(part, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id == node.value for target in part.targets)
+        ]
+        return bool(values) and all(self._makes_tensor(value) for value in values)
+
+    def _makes_tensor(self, value: ast.expr) -> bool:
+        """`torch.zeros(2)`, or methods of one: `torch.zeros(2).float()`."""
+        while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            name = self.foreign(environment.dotted(value.func))
+            if name.startswith("torch.") and not name.startswith("torch.nn."):
+                return True
+            value = value.func.value
+        return False
 
     def visit_AugAssign(self, node: cst.AugAssign) -> None:
         self._store(node.target)
@@ -240,18 +280,32 @@ class InPlace(State):
         seen = {} if self.at_construction() else self._aliases().seen_by(self.statements[-1], name)
         if not seen:
             return []
-        others = ", ".join(sorted(seen))
-        message = f"{self._position()}: {name} is written while {others} may be the same tensor and is read later"
+        others = sorted(seen)
+        message = (
+            f"{self._position()}: {name} is written while {', '.join(others)} may be the same tensor and is read later"
+        )
+        if all(how == MAYBE and "." not in other for other, how in seen.items()):
+            return [cst.Expr(self._unless_same(cst.Name(name), others, message))]
         return [cst.Expr(self._support("refuse_alias", cst.Name(name), cst.SimpleString(repr(message))))]
+
+    def _unless_same(self, written: cst.BaseExpression, others: Sequence[str], message: str) -> cst.BaseExpression:
+        """`written`, checked to be no other tensor than what the names `others` hold."""
+        held = cst.Tuple([cst.Element(cst.Name(name)) for name in others])
+        return self._support("refuse_same", written, held, cst.SimpleString(repr(message)))
 
     def _read_beside(self, call: cst.Call, name: str) -> bool:
         """Whether the statement also reads `name`, or another name of the same tensor, outside of `call`."""
         statement = self.statements[-1]
         if isinstance(statement, ast.If | ast.For | ast.While | ast.With):
             return False
-        names_of_it = {name, *self._aliases().at.get((statement, name), {})}
+        others = self._aliases().at.get((statement, name), {})
+        return self._reads(call, name, *(other for other, how in others.items() if how != MAYBE))
+
+    def _reads(self, call: cst.Call, *names_of_it: str) -> bool:
+        """Whether the statement reads one of the names outside of `call`."""
+        statement = self.statements[-1]
         inside = ast.parse(cst.Module([]).code_for_node(call.with_changes(lpar=[], rpar=[])))
-        return _reads(statement, names_of_it) > _reads(inside, names_of_it)
+        return _reads(statement, set(names_of_it)) > _reads(inside, set(names_of_it))
 
     def _rebinding(self, name: str, call: cst.Call, original: cst.Call) -> cst.BaseExpression:
         """`(x := ops.add_(x, y))`, unless x is not read again; other names of the same tensor are rebound too."""
@@ -259,6 +313,15 @@ class InPlace(State):
         aliases = self._aliases()
         seen = aliases.seen_by(statement, name)
         assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        maybe = {other for other, how in aliases.at.get((statement, name), {}).items() if how == MAYBE}
+        doubtful = sorted(
+            o for o in maybe if "." not in o and (o in seen.keys() - assigned or self._reads(original, o))
+        )
+        if doubtful:
+            message = f"{self._position()}: {name} is written while {', '.join(doubtful)} may be the same tensor"
+            checked = self._unless_same(call.args[0].value, doubtful, message)
+            call = call.with_changes(args=[cst.Arg(checked), *call.args[1:]])
+        seen = {other: how for other, how in seen.items() if other not in maybe}
         if self._read_beside(original, name):
             return self.refuse("R05", name, name, f"{name} is written and read in one statement")
         if any(how != SAME for other, how in seen.items() if other not in assigned):
@@ -274,7 +337,8 @@ class InPlace(State):
         for scope in reversed(self.scopes):
             if scope.function is not None:
                 if scope.aliases is None:
-                    scope.aliases = analyse(scope.function)
+                    cls = self.classes.classes.get(self.unit)
+                    scope.aliases = self.surroundings.effects.aliases(scope.function, self.module, cls)
                 return scope.aliases
         return Aliases()
 
@@ -371,8 +435,13 @@ def _writes(function: str, call: cst.Call) -> bool:
     """Whether a torch function writes into its first argument; those of torch.nn.init do so at construction only."""
     if function.startswith("torch.nn.init.") or function.rpartition(".")[2][:1].isupper():
         return False  # a class such as nn.Dropout(rate, inplace=True) takes no tensor
-    return function.endswith("_") or any(
-        a.keyword is not None and a.keyword.value == "inplace" and dotted_name(a.value) == "True" for a in call.args
+    if function.endswith("_"):
+        return True
+    position = methods.in_place_position(function)
+    return any(
+        dotted_name(argument.value) == "True"
+        for i, argument in enumerate(call.args)
+        if (argument.keyword.value == "inplace" if argument.keyword else i == position)
     )
 
 

@@ -234,11 +234,11 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "abc": words("ABC abstractmethod"),
     "numpy": words(
         """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_
-        broadcast_to ceil clip concatenate cos cumsum diff divide dot dtype einsum empty exp expand_dims eye flip
-        float32 float64 floor full hstack identity inf int32 int64 integer isscalar linspace log log10 log2 logspace
-        max maximum mean meshgrid min minimum mod multiply nan ndarray newaxis number ones ones_like outer pi power
-        prod ravel repeat reshape round sign sin sqrt square squeeze stack std sum tan tanh tile transpose tril triu
-        uint8 unravel_index vstack where zeros zeros_like"""
+        broadcast_to ceil clip concatenate convolve cos cumsum diff divide dot dtype einsum empty exp expand_dims eye
+        flip float32 float64 floor full hamming hanning hstack identity inf int32 int64 integer interp isscalar kron
+        linspace log log10 log2 logspace max maximum mean meshgrid min minimum mod multiply nan ndarray newaxis
+        number ones ones_like outer pad pi power prod ravel repeat reshape roll round sign sin sqrt square squeeze
+        stack std sum tan tanh tile transpose tri tril triu uint8 unravel_index vstack where zeros zeros_like"""
     ),
 }
 

@@ -51,6 +51,14 @@ def refuse_alias(x: Any, message: str) -> Any:
     return x
 
 
+def refuse_same(x: Any, others: tuple[Any, ...], message: str) -> Any:
+    """`x` before a write that each of `others` would see if it were the same tensor, which raises R05."""
+    array = value(x)
+    if isinstance(array, jax.Array) and any(value(other) is array for other in others):
+        raise Refused("R05", message)
+    return x
+
+
 def unless_in_place(module: Any, message: str) -> Any:
     """The module, unless it (or the first of a sequence) writes into what it is given: that raises Refused R05."""
     first = module

@@ -15,15 +15,25 @@ from translators.runtime.module import Module, Parameter
 class _Indexed(Module):
     """A sequence of members under the names "0", "1", ..."""
 
+    _absent: tuple[str, ...] = ()  # names whose place a None holds
+
     def _names(self) -> list[str]:
-        return [name for name, _ in self._members((Module, nnx.Variable))]
+        found = [name for name, _ in self._members((Module, nnx.Variable))]
+        for name in self._absent:
+            found.insert(int(name), name)
+        return found
 
     def _renamed(self, members: Iterable[Any]) -> None:
         for name in self._names():
             vars(self).pop(name)
+        self._absent = ()
         for i, member in enumerate(members):
-            object.__setattr__(self, str(i), member)
-        self._remember_order()
+            self._place(str(i), member)
+
+    def _place(self, name: str, member: Any) -> None:
+        if member is None:
+            self._absent = (*self._absent, name)
+        self.add_module(name, member)
 
     def __len__(self) -> int:
         return len(self._names())
@@ -38,7 +48,9 @@ class _Indexed(Module):
         return type(self)(members[index]) if isinstance(index, slice) else members[index]
 
     def __setitem__(self, index: int, member: Any) -> None:
-        setattr(self, self._names()[index], member)
+        name = self._names()[index]
+        self._absent = tuple(other for other in self._absent if other != name)
+        self._place(name, member)
 
     def __delitem__(self, index: Any) -> None:
         members = list(self)
@@ -49,7 +61,7 @@ class _Indexed(Module):
         return any(x is member for x in self)
 
     def append(self, member: Any) -> Any:
-        self.add_module(str(len(self)), member)
+        self._place(str(len(self)), member)
         return self
 
     def extend(self, members: Iterable[Any]) -> Any:
