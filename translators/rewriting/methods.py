@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import inspect
+
 from translators.rewriting import names
 
-# Methods of torch.Tensor that a receiver of unknown type may have been meant for, beyond those that the runtime offers.
-# A call of one of these on an unknown receiver is refused instead of failing when it runs.
+# The methods of torch.Tensor (2.13) that the runtime lacks. A call of one of these on what may be a tensor is refused
+# when it is translated, instead of failing when it runs.
 KNOWN = names.words(
-    """absolute acos acosh addbmm addmv addr adjoint align_as align_to allclose aminmax angle apply_ arccos arccosh
-    arcsin arcsinh arctan arctan2 arctanh argwhere as_strided as_strided_scatter as_subclass asin asinh atan2 atanh
-    backward baddbmm bernoulli bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
-    bitwise_xor bmm broadcast_to bucketize byte cauchy_ cdouble cfloat char cholesky cholesky_inverse cholesky_solve
-    clamp_max clamp_min conj conj_physical copysign corrcoef cosh count_nonzero cov cross cummax cummin cumprod cumsum
-    deg2rad dense_dim dequantize det diag diag_embed diagflat diagonal diagonal_scatter diff digamma dist dot dsplit
-    eq equal erf erfc erfinv exp2 expm1 fix float_power fmax fmin fmod frac frexp gather gcd geometric_ geqrf ger
-    greater greater_equal heaviside histc histogram hsplit hypot i0 igamma igammac imag index_add index_copy
-    index_fill index_put index_put_ index_reduce inner inverse isclose isfinite isinf isnan isneginf isposinf isreal
-    istft item kthvalue lcm ldexp lerp less_equal lgamma log10 log1p log2 log_normal_ logaddexp logaddexp2
-    logcumsumexp logdet logical_and logical_not logical_or logical_xor logit logsumexp lu lu_solve map_ masked_scatter
-    masked_scatter_ masked_select matmul matrix_exp matrix_power median mm mode moveaxis movedim msort multinomial
-    multiply mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow_copy negative nextafter nonzero
-    nonzero_static norm orgqr ormqr outer pinverse polygamma positive prelu put put_ qr quantile rad2deg ravel
-    reciprocal record_stream register_hook remainder renorm resize_ resize_as_ resolve_conj retain_grad rot90
-    scatter_reduce searchsorted select_scatter sgn share_memory_ signbit sinc sinh slogdet slice_scatter smm softmax
-    sort sparse_mask sspaddmm sth stft storage subtract sum_to_size svd swapaxes swapdims take take_along_dim
-    tensor_split tile to_dense to_mkldnn to_sparse tolist topk trace triangular_solve trunc unflatten unfold unique
-    unique_consecutive unravel_index vander var vdot vsplit xlogy numpy"""
+    """apply_ argwhere as_strided as_strided_ as_strided_scatter as_subclass backward cauchy_ ccol_indices chalf
+    cholesky_inverse cholesky_solve coalesce col_indices const_data_ptr corrcoef cov crow_indices data_ptr dense_dim
+    dequantize dim_order eig frexp geometric_ geqrf get_device hash_tensor histc histogram index index_reduce
+    index_reduce_ indices int_repr ipu is_coalesced is_conj is_distributed is_inference is_neg is_pinned is_set_to
+    is_shared istft lstsq lu lu_solve map2_ map_ masked_select mode module_load mtia mvlgamma mvlgamma_ nanmedian
+    nanquantile narrow_copy new_empty_strided nonzero nonzero_static orgqr ormqr polygamma_ q_per_channel_axis
+    q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qr qscheme record_stream register_hook
+    register_post_accumulate_grad_hook reinforce renorm renorm_ resize resize_ resize_as resize_as_
+    resize_as_sparse_ retain_grad row_indices set_ slice_inverse smm solve sparse_dim sparse_mask sparse_resize_
+    sparse_resize_and_clear_ sspaddmm stft storage storage_offset storage_type stride svd symeig to_dense to_mkldnn
+    to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr
+    triangular_solve unique unique_consecutive unsafe_split_with_sizes untyped_storage values xpu"""
 )
 
 # Attributes and methods that lists, dicts, strings and modules share with no tensor operation worth refusing.
@@ -38,7 +35,7 @@ VIEWS = names.words(
     """view view_as reshape reshape_as permute transpose movedim moveaxis swapaxes swapdims t flatten unflatten squeeze
     unsqueeze expand expand_as narrow select diagonal unfold chunk split split_with_sizes unbind tensor_split hsplit
     vsplit dsplit contiguous to type type_as float half double detach data cuda cpu requires_grad_ as_strided real
-    imag ravel broadcast_to"""
+    imag ravel broadcast_to adjoint unsafe_chunk unsafe_split positive"""
 )
 
 
@@ -50,6 +47,20 @@ def is_operation(method: str) -> bool:
 def is_unsupported(method: str) -> bool:
     """Whether `x.method(...)` is a tensor operation that the runtime lacks."""
     return method in KNOWN and method not in _NOT_TENSOR and not is_operation(method)
+
+
+@functools.cache
+def in_place_position(name: str) -> int | None:
+    """Where a layer or function of torch takes `inplace` among its positional arguments; None when it does not."""
+    for prefix, module in names.RUNTIME_MODULES:
+        if name.startswith(prefix + "."):
+            found = getattr(importlib.import_module(f"translators.runtime.{module}"), name[len(prefix) + 1 :], None)
+            if not callable(found):
+                return None
+            taken = list(inspect.signature(found.__init__ if isinstance(found, type) else found).parameters)
+            taken = taken[1:] if isinstance(found, type) else taken
+            return taken.index("inplace") if "inplace" in taken else None
+    return None
 
 
 def is_in_place(method: str) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 
 from translators.environment import dotted
+from translators.rewriting.methods import in_place_position
 from translators.rewriting.scopes import FunctionNode, own_nodes
 
 ALWAYS, PERHAPS, ARGUMENT = "always", "perhaps", "argument"
@@ -61,8 +62,9 @@ def _activates(call: ast.Call, foreign: Callable[[str | None], str]) -> str | No
     """How a call makes an activation that works in place."""
     name = foreign(dotted(call.func))
     flags = [keyword.value for keyword in call.keywords if keyword.arg == "inplace"]
-    if name.startswith("torch.nn."):  # nn.ReLU(True), nn.LeakyReLU(0.1, True)
-        flags += [argument for argument in call.args if isinstance(argument, ast.Constant) and argument.value is True]
+    position = in_place_position(name)  # nn.ReLU(True), nn.LeakyReLU(0.1, True)
+    if position is not None and len(call.args) > position:
+        flags.append(call.args[position])
     if not flags or (isinstance(flags[0], ast.Constant) and not flags[0].value):
         return None
     return ALWAYS if name.startswith("torch.nn.") and isinstance(flags[0], ast.Constant) else PERHAPS

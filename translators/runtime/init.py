@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
+from translators.diagnostics import Refused
 from translators.runtime.arrays import public, value
 from translators.runtime.construction import construction
 from translators.runtime.tensor.inplace import copy_, fill_, normal_, trunc_normal_, uniform_
@@ -97,4 +100,43 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     return copy_(tensor, (gain * q).reshape(value(tensor).shape).astype(np.float32))
 
 
-__all__ += public(globals())
+def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
+    """Normal numbers with the same count of zeros in every column, at random rows."""
+    if construction().abstract:
+        return tensor
+    rows, columns = tensor.shape
+    drawn = construction().generator
+    numbers = drawn.standard_normal((rows, columns), np.float32) * np.float32(std)
+    for column in range(columns):
+        numbers[drawn.permutation(rows)[: math.ceil(sparsity * rows)], column] = 0
+    return copy_(tensor, numbers)
+
+
+def _of_parameters(name: str, function: Any) -> Any:
+    """An initialiser of memory. What a running module computes is no memory: writing there would be lost."""
+
+    @functools.wraps(function)
+    def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(tensor, jax.Array):
+            raise Refused("R05", f"nn.init.{name} of a tensor that forward computes")
+        return function(tensor, *args, **kwargs)
+
+    return initialise
+
+
+for _name in [name for name in globals() if name.endswith("_") and not name.startswith("_")]:
+    globals()[_name] = _of_parameters(_name, globals()[_name])
+
+# The names before PyTorch 0.4, which older code uses.
+uniform, normal, constant, eye, dirac, sparse, orthogonal = (
+    uniform_, normal_, constant_, eye_, dirac_, sparse_, orthogonal_,
+)  # fmt: skip
+xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal = (
+    xavier_uniform_, xavier_normal_, kaiming_uniform_, kaiming_normal_,
+)  # fmt: skip
+
+__all__ += [
+    *("uniform", "normal", "constant", "eye", "dirac", "sparse", "orthogonal"),
+    *("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"),
+]
+__all__ = sorted({*__all__, *public(globals())})

@@ -86,6 +86,14 @@ def new_tensor(input: Any, data: Any, dtype: Any = None, **placement: Any) -> An
     return tensor(data, dtype=_like(input, dtype))
 
 
+@op
+def new(input: Any, *data: Any) -> Any:
+    """A tensor of sizes given one by one, or of numbers, with the dtype of `input`."""
+    if all(isinstance(n, int | np.integer) for n in data):
+        return np.zeros(tuple(data), input.dtype)
+    return tensor(data[0], dtype=input.dtype)
+
+
 def tensor(data: Any, dtype: Any = None, **placement: Any) -> Any:
     """Python floats become float32, integers int64; an array keeps its dtype."""
     data = value(data)

@@ -24,6 +24,18 @@ class _Castable:
         method = getattr(x, _METHODS[self.dtype], None)
         return method(*args, **kwargs) if method is not None else np.asarray(x, self.dtype)
 
+    @property
+    def is_floating_point(self) -> builtins.bool:
+        return jnp.issubdtype(self.dtype, jnp.floating)
+
+    @property
+    def is_complex(self) -> builtins.bool:
+        return jnp.issubdtype(self.dtype, jnp.complexfloating)
+
+    @property
+    def itemsize(self) -> builtins.int:
+        return self.dtype.itemsize
+
     def __eq__(self, other: object) -> builtins.bool:
         return as_dtype(other) == self.dtype if other is not None else False
 

@@ -174,11 +174,6 @@ def bincount(input: Any, minlength: int = 0) -> Any:
 
 
 @op
-def one_hot(input: Any, num_classes: int) -> Any:
-    return jax.nn.one_hot(input, num_classes, dtype=jnp.int32)
-
-
-@op
 def searchsorted(
     sorted_sequence: Any, input: Any, out_int32: bool = False, right: bool = False, side: str | None = None,
     sorter: Any = None,

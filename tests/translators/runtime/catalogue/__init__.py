@@ -8,6 +8,7 @@ from tests.translators.runtime.catalogue import (
     layers,
     products,
     reduction,
+    remaining,
     shape,
 )
 
@@ -26,4 +27,5 @@ FAMILIES = {
     "layers": layers.cases,
     "functions": layers.functions,
     "sequences": layers.sequences,
+    "remaining": remaining.cases,
 }

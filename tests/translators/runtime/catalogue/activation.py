@@ -97,7 +97,8 @@ f cross_entropy({m[:2], w[:2].argsort()|x, i[:, 0].clamp(max=1)|x, i[:, 0], redu
     x[:, :, 0], i[:, 0, 0]|x[0, :, 0], i[0, 0, 0]|x, i[:, 0], (s.reshape(-1) ** 2).detach(), label_smoothing=0.1})
 f nll_loss({x, i[:, 0]|x, i[:, 0], (s.reshape(-1) ** 2).detach()|x, i[:, 0], ignore_index=0, reduction="none"|
     x[:, :, 0], i[:, 0, 0], reduction="sum"})
-f binary_cross_entropy({u, u * 0.5|u, b.float(), reduction="none"|u, u, u.detach()|u, u, weight=u.detach(), reduction="sum"})
+f binary_cross_entropy({u, u * 0.5|u, b.float(), reduction="none"|u, u, u.detach()|
+    u, u, weight=u.detach(), reduction="sum"})
 f binary_cross_entropy_with_logits({x, u|x, b.float(), reduction="none"|x, u, weight=u.detach()|
     x, u, pos_weight=u[:, :1].detach(), reduction="sum"|x, u, u.detach(), pos_weight=u.detach()})
 f kl_div({x, u|x, y, log_target=True|x, u, reduction="batchmean"|x, u, reduction="none"|x, u, reduction="sum"})

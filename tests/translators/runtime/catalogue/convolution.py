@@ -129,7 +129,8 @@ f pixel_unshuffle(z[:, None], {2|downscale_factor=2})
 t {pixel_shuffle(z.reshape(-1, 4, 3, 2), 2)|pixel_unshuffle(z[None], 2)|channel_shuffle(z[..., None], 3)}
 p nn.PixelUnshuffle({2|downscale_factor=2})(z[:, None])
 f {pixel_shuffle(z.reshape(-1, 4, 3, 2), 2)|channel_shuffle(z[..., None], groups=2)}
-f pad({x, (1, 2)|x, [0, 0, 1, 1]|x, (1, -1, 0, 2), "constant", 3.0|x, (0, 1), mode="constant", value=float("-inf")|n, (1, 1)|b, (1, 0), value=True|x, (0, 0, 0, 0, 1, 1)|x, (1, 1), "replicate"})
+f pad({x, (1, 2)|x, [0, 0, 1, 1]|x, (1, -1, 0, 2), "constant", 3.0|x, (0, 1), mode="constant", value=float("-inf")|
+    n, (1, 1)|b, (1, 0), value=True|x, (0, 0, 0, 0, 1, 1)|x, (1, 1), "replicate"})
 """
 
 

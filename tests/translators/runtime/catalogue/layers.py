@@ -45,8 +45,10 @@ t rms_norm(x, x.shape[-1:])
 f group_norm({z, 2|z, 3, eps=0.1|z, 6, z[0, :, 0], z[0, :, 1]})
 t group_norm({z, 2})
 f instance_norm({z|z, eps=0.1|z, weight=z[0, :, 0], bias=z[0, :, 1]})
-t instance_norm({z, None, None, None, None, True, 0.1, 1e-5, False|z, z[0, :, 0], z[0, :, 1], None, None, True, 0.1, 0.1, True})
-t batch_norm({z, z[0, :, 0], z[0, :, 1], z[0, :, 2].detach(), z[0, :, 3].detach() ** 2, False, 0.1, 1e-5, True|z, None, None, None, None, True, 0.1, 0.1, False})
+t instance_norm({z, None, None, None, None, True, 0.1, 1e-5, False|
+    z, z[0, :, 0], z[0, :, 1], None, None, True, 0.1, 0.1, True})
+t batch_norm({z, z[0, :, 0], z[0, :, 1], z[0, :, 2].detach(), z[0, :, 3].detach() ** 2, False, 0.1, 1e-5, True|
+    z, None, None, None, None, True, 0.1, 0.1, False})
 t {embedding(m, h)|embedding(m, h, padding_idx=0)}
 f batch_norm({z, z[0, :, 0].detach(), z[0, :, 1].detach() ** 2|z, None, None, training=True|
     z, z[0, :, 0].detach(), z[0, :, 1].detach() ** 2, z[0, :, 0], z[0, :, 1], False, 0.1, 0.1|

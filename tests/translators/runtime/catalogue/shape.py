@@ -135,6 +135,12 @@ p out = torch.zeros_like(x)\\nout[:, :1] = x[:, 1:2]\\nout[..., -1] += 1\\nretur
 p out = torch.zeros(x.shape)\\nout[:] = x\\nout.{zero_()|fill_(2)|add_(y)|copy_(y)|mul_(x)}\\nreturn out
 p out = x * 1\\nout.{add_(y)|mul_(2)|clamp_(min=0)|sub_(y, alpha=2)|div_(u)|copy_(s)|fill_(3)|zero_()|
     masked_fill_(b, 1.0)|abs_()|relu_()|sigmoid_()|neg_()|addcmul_(x, y)|fill_(o)}\\nreturn out
+p out = x * 1\\nF.{elu_|relu_|leaky_relu_|hardtanh_|selu_|celu_}(out)\\nreturn out
+p out = x * 1\\nF.{elu|relu|relu6|silu|hardswish|mish|leaky_relu|hardtanh|selu|
+    hardsigmoid}(out, inplace=True)\\nreturn out
+p out = x * 1\\ntorch.{relu_|sigmoid_|exp_|sin_|neg_|tanh_}(out)\\nreturn out
+p out = x * 1\\n{F.relu6(out, True)|torch.clamp_(out, 0, 1)|F.threshold_(out, 0.1, 2.0)|F.elu(out, 1.0, True)|
+    F.leaky_relu(out, 0.3, True)}\\nreturn out
 p out = q * 1\\nout.fill_diagonal_({0|1.5})\\nreturn out
 """
 
