@@ -41,7 +41,8 @@ def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
     needs = {module: _needs(module, found, emitted, closures) for module, found in by_module.items()}
     circles = _circles(
         {
-            module: {unit.module for unit, _ in needs[module].values()} | set(_module_needs(found, closures).values())
+            module: {unit.module for unit, _ in needs[module].values()}
+            | set(_module_needs(found, emitted, closures).values())
             for module, found in by_module.items()
         }
     )
@@ -74,10 +75,11 @@ def _needs(module: Module, units: list[Unit], emitted: set[Unit], closures: Clos
     }
 
 
-def _module_needs(units: list[Unit], closures: Closures) -> dict[str, Module]:
+def _module_needs(units: list[Unit], emitted: set[Unit], closures: Closures) -> dict[str, Module]:
     """Local name -> module of the sources, for those that the emitted units import as modules."""
-    whole = [unit for unit in units if closures.failure(unit) is None]
-    return {local: module for unit in whole for local, module in closures.rewriter.rewrite(unit).modules.items()}
+    there = {unit.module for unit in emitted}
+    used = [closures.rewriter.rewrite(unit).modules for unit in units if closures.failure(unit) is None]
+    return {local: module for modules in used for local, module in modules.items() if module in there}
 
 
 def _emit(
@@ -92,7 +94,7 @@ def _emit(
     eager = {needed for unit in units for needed in rewritten[unit].eager}
     top: dict[str, list[str]] = {}
     bottom: dict[str, list[str]] = {}
-    for local, target in sorted(_module_needs(units, closures).items()):
+    for local, target in sorted(_module_needs(units, emitted, closures).items()):
         package, _, name = target.name.rpartition(".")
         place = bottom if circles.get(target) == circles[module] else top
         place.setdefault(_relative(module, package), []).append(name if name == local else f"{name} as {local}")

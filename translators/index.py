@@ -275,7 +275,8 @@ class Index:
         finally:
             self._resolving.discard(key)
         # Only what looks like an answer about the surroundings: the text should stay like its source.
-        return found if isinstance(found, bool | tuple) or found is None else UNKNOWN
+        is_version = isinstance(found, str) and not isinstance(found, Foreign) and isinstance(value, ast.Attribute)
+        return found if isinstance(found, bool | tuple) or found is None or is_version else UNKNOWN
 
     def succeeds(self, module: Module, statements: Sequence[ast.stmt]) -> bool:
         """Whether all imports among the statements of a `try` in `module` would work."""
@@ -335,6 +336,7 @@ class _Reader:
             return
         value = environment.evaluate(test, self.index.lookup(self.module))
         if value is UNKNOWN or isinstance(value, Foreign):
+            self.module.registrations.extend(s for s in [*body, *orelse] if any(True for _ in registering_calls(s)))
             self._constant(statement)
         else:
             self.read(body if value else orelse)

@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from translators.parsing import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 100
-SECONDS = 120.0  # for a batch; then each of it alone
+SECONDS = 120  # of processor time for a batch; then each of it alone
 _WORD = re.compile(r"\w+")
 _PIECES = (
     *(
@@ -187,9 +188,9 @@ def run(seed: int, first: int, count: int) -> Counter[str] | str:
     """The outcomes of a batch in a process of its own, or the last words of a process that failed."""
     command = [sys.executable, "-m", "tests.long.fuzz_sources", "--seed", str(seed), "--batch", str(first), str(count)]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30 * SECONDS)
     except subprocess.TimeoutExpired:
-        return f"longer than {SECONDS:g} s"
+        return f"longer than {30 * SECONDS} s"
     if done.returncode:
         return (done.stderr or f"ended with {done.returncode}").strip().splitlines()[-1]
     return Counter(json.loads(done.stdout.splitlines()[-1]))
@@ -204,6 +205,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, nargs=2, metavar=("FIRST", "COUNT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.batch:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         try:
             print(json.dumps(translate(options.seed, *options.batch)))
         except Exception:

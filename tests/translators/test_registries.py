@@ -28,8 +28,17 @@ FILES = {
         """,
     "lib/root.py": "from .registry import Registry\nROOT = Registry('root')\nALIAS = ROOT\n",
     "lib/layers.py": """
+        import torch
         from torch import nn
         from .root import ROOT
+
+        VERSION = torch.__version__
+        if VERSION == 'none':
+            ROOT.register_module('Act', module=nn.Mish)
+        else:
+            ROOT.register_module('Act', module=nn.Sigmoid)
+        if unknown():
+            ROOT.register_module(module=nn.ELU)
 
         ROOT.register_module('BN', module=nn.BatchNorm2d)
         for layer in [nn.ReLU, nn.Tanh]:
@@ -59,6 +68,12 @@ FILES = {
         class Double(nn.Module):
             def forward(self, x):
                 return x * 2
+
+        @MODELS.register_module()
+        class Derived(Double):
+            def __init__(self, inner=dict(type='Twice')):
+                super().__init__()
+                self.inner = MODELS.build(inner)
 
         @MODELS.register_module()
         class Unused(nn.Module):
@@ -97,6 +112,8 @@ def test_a_block_builds_what_other_files_registered(source, tmp_path):
     assert block()(jnp.array([-1.0, 2.0])).tolist() == [0.0, 4.0]
     assert block().norm.eps == 1e-3
     assert block(act={"type": "net.Tanh"})(jnp.array([0.0])).tolist() == [0.0]
+    assert block(act={"type": "Act"})(jnp.array([0.0])).tolist() == [0.5]
+    assert block(act={"type": "ELU"}) and block(act={"type": "Derived"})
     with pytest.raises(KeyError, match="Missing"):
         block(act={"type": "Missing"})
 

@@ -121,7 +121,7 @@ class Rewriter:
         assert result.entries is not None
         for name, symbol in registry.entries.items():
             if symbol.kind == "unit":
-                result.entries[name] = (symbol.units[-1], _import(result, symbol.units[-1], symbol.name))
+                result.entries[name] = (symbol.units[-1], _entry(result, symbol.units[-1], symbol.name))
                 continue
             spelled = foreign_spelling(symbol)
             if spelled is None:
@@ -146,6 +146,16 @@ class Rewriter:
             symbol is not None and symbol.kind == "unit" and symbol.units[-1].qualified_name in hubs.NAMES_ONLY
             for _, symbol in cls.bases
         )
+
+
+def _entry(result: Rewritten, unit: Unit, name: str) -> str:
+    """How a registry spells a class: by its module, for what it registers builds from it in turn."""
+    defined = name.rpartition(".")[2]
+    if unit.module is result.unit.module:
+        return defined
+    local = unit.module.name.replace(".", "_")
+    result.modules[local] = unit.module
+    return f"{local}.{defined}"
 
 
 def _import(result: Rewritten, unit: Unit, name: str) -> str:
