@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the file is written, 2 for bad input."""
     options = _parser().parse_args(arguments)
     try:
-        name, tree, library = read_tree(options.tree, options.library)
+        name, tree, library = read_tree(options.tree, options.library, lambda: _ends(options))
         shape, classes = _ends(options)
         if options.to == "text":
             Console().print(draw(_picture(options, tree, library, shape, classes)))

@@ -16,6 +16,7 @@ from jnas.evaluation.pool import Pool
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
 from jnas.library.written import read_written
+from jnas.models.starts import names_model
 from jnas.planning.planners import check_objectives, planner
 from jnas.reports.live import LiveView
 from jnas.resolving.asking import ModelChooser
@@ -111,8 +112,9 @@ def check_names(configuration: Configuration) -> None:
         raise UserError(
             f"llm.proposer = {proposer}: expected one of {', '.join(PROPOSERS)}{_nearest(proposer, PROPOSERS)}"
         )
-    if configuration.start not in START_TREES and not Path(configuration.start).is_file():
-        known = f"expected a tree file or one of {', '.join(START_TREES)}{_nearest(configuration.start, START_TREES)}"
+    start = configuration.start
+    if start not in START_TREES and not names_model(start) and not Path(start).is_file():
+        known = f"expected a tree file, SOURCE:MODEL or one of {', '.join(START_TREES)}{_nearest(start, START_TREES)}"
         raise UserError(f"start = {configuration.start}: {known}")
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from jnas.evaluation.evaluator import Evaluator, LongTraining
 from jnas.evaluation.gate import judge, judge_start, narrowed
 from jnas.evaluation.outcomes import Result, Verdict
+from jnas.library.binding import Shape
 from jnas.library.source import class_source
 from jnas.library.store import Library
 from jnas.library.written import Written, write_block
 from jnas.models.source import export_flax
+from jnas.models.starts import named_tree, names_model
 from jnas.planning.features import tree_features
 from jnas.planning.history import History, candidate
 from jnas.planning.plan import Plan, Settings
@@ -82,7 +84,8 @@ class Search:
         """The start tree is candidate 0: judged and trained like the others, not counted in the budget."""
         if self.database.candidates():
             return
-        tree = canonical(start_tree(self.configuration.start, self.library), self.library)
+        evaluator, name = self.evaluator, self.configuration.start
+        tree = canonical(start_tree(name, self.library, evaluator.shape, evaluator.classes), self.library)
         self.view.proposal(0, None, f"the start tree, {self.configuration.start}")
         self.phases.enter("gate")
         verdict = judge_start(tree, self.evaluator.inspect, self.configuration.caps)
@@ -318,9 +321,9 @@ class Search:
         return progress
 
 
-def start_tree(name: str, library: Library) -> Node:
-    if name in START_TREES:
-        return START_TREES[name]()
+def start_tree(name: str, library: Library, shape: Shape, classes: int) -> Node:
+    if name in START_TREES or names_model(name):
+        return named_tree(name, library, shape, classes)
     try:
         return from_json(json.loads(Path(name).read_text(encoding="utf-8")), library)
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -44,16 +45,16 @@ def train(options: argparse.Namespace) -> int:
     from jnas.training.sharding import is_first_process, join_processes
 
     join_processes()
-    name, tree, library = read_tree(options.tree, options.library)
+    open_data = cache(lambda: _dataset(options))  # once, and only when the tree's name is right
+    name, tree, library = read_tree(options.tree, options.library, lambda: (open_data().shape, open_data().classes))
     recipe = _recipe(options.recipe, options.epochs)
 
     from jnas.models.build import build
     from jnas.training import weights
-    from jnas.training.data import open_dataset
     from jnas.training.loop import enable_compilation_cache, fit
 
     enable_compilation_cache(default_cache() / "compiled")
-    dataset = open_dataset(options.dataset, options.data_dir, validation=options.validation)
+    dataset = open_data()
     out = options.out or Path("runs") / f"train-{name}-{options.dataset}-{options.recipe}"
     _make(out)
     fits: dict[int, Fit] = {}
@@ -137,6 +138,12 @@ def _origin(provenance: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in provenance.items() if isinstance(value, str | int)) or "unknown"
 
 
+def _dataset(options: argparse.Namespace) -> Dataset:
+    from jnas.training.data import open_dataset
+
+    return open_dataset(options.dataset, options.data_dir, validation=options.validation)
+
+
 def _outcome(fit: Fit) -> str:
     return f"{100 * fit.accuracy:.2f} %" if fit.accuracy is not None else "diverged (the loss is not a number)"
 
@@ -196,7 +203,7 @@ def _view(title: str, shown: bool) -> Iterator[Progress]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jnas.train", description=__doc__)
     parser.add_argument(
-        "--tree", required=True, metavar="TREE", help="a start tree's name, a JSON file or a run directory"
+        "--tree", required=True, metavar="TREE", help="a start tree, SOURCE:MODEL, a file or a run"
     )
     parser.add_argument("--dataset", default="fashion_mnist_small", metavar="NAME", help="embedded or of tfds")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where prepared tfds sets lie")

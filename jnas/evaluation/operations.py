@@ -87,7 +87,7 @@ def _recipe(settings: Mapping[str, Any]) -> Recipe:
 
 @cache
 def _library(folders: tuple[str, ...]) -> Library:
-    return open_library([Path(folder) for folder in folders])
+    return evaluating_here(open_library([Path(folder) for folder in folders]))
 
 
 _dataset = cache(open_dataset)

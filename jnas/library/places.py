@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from jnas.library.binding import BindError, Shape
 from jnas.library.exact import Traced, traced_from_json
 
 WORKER = "jnas.models.tracing_worker"
-TIME_LIMIT = 120.0  # seconds for one module, the start of the child included
+TIME_LIMIT = 600.0  # seconds for one module, the start of the child included
 _ROOT = Path(__file__).resolve().parents[2]  # where jnas and translators are imported from
 
 
@@ -49,18 +49,28 @@ class Places:
             raise BindError(f"{block}: {answer['error']}")
         return traced_from_json(answer)
 
+    def lifted(self, name: str, options: Mapping[str, Any], shape: Shape, classes: int) -> dict[str, Any]:
+        """{"tree", "origins"} of a whole model for images of `shape`, or {"error"}; see models.lifting."""
+        question = (name, dict(options), shape, classes)
+        with self._lock:
+            return self._answered(question, "lift", name=name, options=options, shape=shape, classes=classes)
+
     def _answer(self, question: tuple[Any, ...]) -> dict[str, Any]:
+        block, arguments, layouts, shape = question
+        return self._answered(question, "trace", block=block, arguments=arguments, layouts=layouts, shape=shape)
+
+    def _answered(self, question: tuple[Any, ...], operation: str, **values: Any) -> dict[str, Any]:
+        """From the memory, else of the child."""
         key = hashlib.sha256(json.dumps([_code(), self._folders, *question]).encode()).hexdigest()
         found = self._remembered(key)
         if found is None:
-            block, arguments, layouts, shape = question
-            found = self.ask("trace", block=block, arguments=arguments, layouts=layouts, shape=shape)
+            found = self._ask(operation, **values)
             if not found.pop("passing", False):
                 self._remember(key, found)
         return found
 
-    def ask(self, operation: str, **values: Any) -> dict[str, Any]:
-        """The child's answer to anything. An "error" that is "passing" says nothing about the module."""
+    def _ask(self, operation: str, **values: Any) -> dict[str, Any]:
+        """The child's answer. An "error" that is "passing" says nothing about the module."""
         if self._child is None:
             self._child = _Child()
         answer = self._child.ask({"operation": operation, "libraries": self._folders, **values})

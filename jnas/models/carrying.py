@@ -1,4 +1,4 @@
-"""Weights of a model in the network of the tree that it was lifted into: which part of the one is which of the other."""
+"""Weights of a model in the network of the tree that it was lifted into: what part of the one is what of the other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _placed(part: Placed, path: str) -> Iterator[str]:
 
 
 def carry(state: Mapping[str, Any], origins: tuple[str, ...], assembly: Assembly, network: Any) -> None:
-    """Write the state of the lifted model (by PyTorch names) into the network. Raises ValueError when it does not fit."""
+    """Write the state of the lifted model (by PyTorch names) into the network. Raises ValueError where it cannot."""
     pairs = sorted(zip(placements(assembly), origins, strict=True), key=lambda pair: -len(pair[0]))
     carried = {}
     for name in state_dict(network):

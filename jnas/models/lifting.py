@@ -16,7 +16,6 @@ from jnas.library.binding import BindError, Shape, bind, bound_names, output_sha
 from jnas.library.block import Block
 from jnas.library.exact import Bound, bind_exact
 from jnas.library.layers import LAYERS
-from jnas.library.models import find_model
 from jnas.library.store import Library
 from jnas.models.build import BuildError, build, construct
 from jnas.models.likeness import same_build
@@ -55,13 +54,12 @@ class _Leaf:
             yield from leaf.origins()
 
 
-def lift(name: str, options: Mapping[str, Any], library: Library, shape: Shape, classes: int) -> Lifted:
-    """The model that `name` ("timm:convnext_atto") makes with keyword `options`, for images of `shape`.
+def lift(block: Block, options: Mapping[str, Any], library: Library, shape: Shape, classes: int) -> Lifted:
+    """The model that a factory or class makes with keyword `options`, for images of `shape`.
 
     Image width and size and the number of classes are supplied where the model takes them. Raises UserError.
     """
-    block = find_model(name, library)
-    values, recording = _built(name, block, options, library, shape, classes)
+    values, recording = built(block, options, library, shape, classes)
     given = bind_exact(values, shape, classes)
     training = _recorded(block, given, library, shape, training=True)
     made = Node(block.name, values, exact=("NCHW", "NC"))
@@ -76,15 +74,15 @@ def lift(name: str, options: Mapping[str, Any], library: Library, shape: Shape, 
             return Lifted(tree, tuple(origin for leaf in leaves for origin in leaf.origins()))
         except (_NoChain, BuildError, BindError) as error:
             failures.append(str(error))
-    raise UserError(f"{name}: cannot be a tree: {failures[-1]}")
+    raise UserError(f"{block.name} cannot be a tree: {failures[-1]}")
 
 
 class _NoChain(Exception):
     """The model is no row of modules."""
 
 
-def _built(
-    name: str, block: Block, options: Mapping[str, Any], library: Library, shape: Shape, classes: int
+def built(
+    block: Block, options: Mapping[str, Any], library: Library, shape: Shape, classes: int
 ) -> tuple[dict[str, Any], Recording]:
     """(arguments of the whole model, its recording): with as much of the data set as the model takes."""
     parameters = {parameter.name: parameter for parameter in block.parameters}
@@ -108,7 +106,8 @@ def _built(
             said = text if isinstance(error, (UserError, Refused)) else f"{type(error).__name__}: {text}"
             failure = failure or said
     known = ", ".join(list(parameters)[:8])
-    raise UserError(f"{name} at {shape}, {classes} classes: {failure}; give other options, it takes {known}")
+    size = " x ".join(map(str, shape))
+    raise UserError(f"{block.name} at {size}, {classes} classes: {failure}; give other options, it takes {known}")
 
 
 def _recorded(

@@ -15,7 +15,7 @@ from jnas.library.exact import traced_to_json
 from jnas.library.store import Library, open_library
 from jnas.models.evaluation import evaluating_here
 from jnas.models.lifting import lift
-from jnas.trees.node import to_json
+from jnas.trees.node import to_json, value_from_json
 from translators.diagnostics import Refused, UserError
 
 
@@ -27,8 +27,15 @@ def trace(question: Mapping[str, Any], library: Library) -> dict[str, Any]:
 
 def lift_model(question: Mapping[str, Any], library: Library) -> dict[str, Any]:
     """A model as a tree."""
-    lifted = lift(question["name"], question["options"], library, tuple(question["shape"]), question["classes"])
+    lifted = lift(
+        library[question["name"]], _options(question["options"]), library, tuple(question["shape"]), question["classes"]
+    )
     return {"tree": to_json(lifted.tree), "origins": dict(lifted.origins)}
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, as in trees."""
+    return {name: value_from_json(value, {}) for name, value in options.items()}
 
 
 OPERATIONS = {"trace": trace, "lift": lift_model}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from jnas.library.binding import Shape
+from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
+from jnas.models.starts import named_tree, names_model
 from jnas.reports.run import Run
 from jnas.runs.directory import RunDirectory
 from jnas.trees.node import Node, from_json
@@ -15,13 +18,22 @@ from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
 
 
-def read_tree(text: str, libraries: Sequence[Path]) -> tuple[str, Node, Library]:
+def read_tree(
+    text: str, libraries: Sequence[Path], ends: Callable[[], tuple[Shape, int]] | None = None
+) -> tuple[str, Node, Library]:
     """(name, tree, library) of a start tree's name, of a tree's JSON file, or of the best tree of a run directory.
 
-    A file that lies in a run directory is read over that run's library. Raises UserError.
+    A file that lies in a run directory is read over that run's library. A mined model ("timm:convnext_atto") is lifted
+    for `ends()`, (shape of an image, number of classes); without libraries its source is mined. Raises UserError.
     """
     if text in START_TREES:
         return text, START_TREES[text](), open_library(libraries)
+    if names_model(text):
+        if ends is None:
+            raise UserError(f"tree {text}: a mined model is built for images; give their shape and the classes")
+        source, _, model = text.partition(":")
+        library = open_library(libraries or mine([source]).folders)
+        return model.partition("?")[0], named_tree(text, library, *ends()), library
     path = Path(text)
     if path.is_dir():
         run = Run.read(path)

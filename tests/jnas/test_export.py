@@ -38,7 +38,7 @@ def test_the_command_writes_a_file_that_runs_without_the_search(tmp_path: Path) 
         (["resnet9", "--shape", "1", "28", "28", "--classes", "2"], "tree resnet9: cannot be read"),
         (["BAD.json", "--shape", "1", "28", "28", "--classes", "2"], "BAD.json: not JSON"),
         (["ODD.json", "--shape", "1", "28", "28", "--classes", "2"], "tree: 3 is no node"),
-        (["resnet32", "--shape", "1", "4", "4", "--classes", "2"], "the smallest is 2"),
+        (["resnet32", "--shape", "1", "2", "2", "--classes", "2"], "the smallest is 2"),
         (
             ["resnet8", "--shape", "1", "28", "28", "--classes", "2", "--out", "/nowhere/m.py"],
             "--out /nowhere/m.py: cannot",

@@ -232,6 +232,8 @@ LIBRARIES: dict[str, frozenset[str] | None] = {
     "numbers": None,
     "operator": words("add sub mul truediv floordiv mod neg pow matmul eq ne lt le gt ge and_ or_ not_ itemgetter"),
     "abc": words("ABC abstractmethod"),
+    "re": words("compile split match fullmatch search sub findall escape IGNORECASE I"),
+    "inspect": words("signature"),
     "numpy": words(
         """abs add all allclose any arange arccos arcsin arctan argmax argmin argsort array asarray atleast_1d bool_
         broadcast_to ceil clip concatenate convolve cos cumsum diff divide dot dtype einsum empty exp expand_dims eye

@@ -143,15 +143,15 @@ def test_shapes_are_kept_inside_a_residual() -> None:
     assert wider == Edit("set", ("stem",), "out_channels", 24)  # the body follows
 
 
-def test_what_would_leave_less_than_two_pixels_is_not_offered() -> None:
+def test_what_would_reduce_a_single_pixel_is_not_offered() -> None:
     tree = canonical(START_TREES["resnet8"](), LIBRARY)
     path = ("stages", 2, "body", 0)
-    assert "stride" in Options(tree, LIBRARY, (1, 16, 16)).arguments("set", ("stem",), None)
-    assert "stride" not in Options(tree, LIBRARY, (1, 8, 8)).arguments("set", ("stem",), None)
+    assert "stride" in Options(tree, LIBRARY, (1, 8, 8)).arguments("set", ("stem",), None)
+    assert "stride" not in Options(tree, LIBRARY, (1, 4, 4)).arguments("set", ("stem",), None)
     halved = canonical(apply(tree, Edit("set", ("stem",), "stride", 2)), LIBRARY)
     assert infer(halved, LIBRARY, (1, 16, 16))[path][1] == (64, 2, 2)
     with pytest.raises(ShapeError, match=r"stages.2.body.0: .*the smallest is 2"):
-        infer(halved, LIBRARY, (1, 8, 8))
+        infer(halved, LIBRARY, (1, 4, 4))
 
 
 def test_make_edit_refuses_what_does_not_fit_or_changes_nothing() -> None:
