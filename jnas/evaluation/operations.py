@@ -13,6 +13,7 @@ from jnas.evaluation.inspection import inspection
 from jnas.evaluation.outcomes import Result
 from jnas.library.store import Library, default_cache, open_library
 from jnas.models.build import build
+from jnas.models.evaluation import evaluating_here
 from jnas.training.data import open_dataset
 from jnas.training.first_step import first_step
 from jnas.training.loop import enable_compilation_cache, fit
