@@ -15,6 +15,7 @@ from translators.rewriting.context import Scope, dotted_name, function_scope
 from translators.rewriting.scopes import bound_names, own_nodes, parameters
 from translators.rewriting.state import OF_FUNCTION, State
 from translators.rewriting.unit import Facts
+from translators.rewriting.wrappers import hands_on
 
 _PLAIN_ANNOTATIONS = {"int", "float", "bool", "str", "tuple", "list", "dict", "None"}
 _FIELD_CLASSES = {"dataclasses.dataclass", "typing.NamedTuple", "typing.TypedDict"}
@@ -170,7 +171,7 @@ class Definitions(State):
         return cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(call)])])
 
     def _only_registers(self, name: str | None) -> bool:
-        """Whether a decorator hands its argument on unchanged, as those that register do."""
+        """Whether a decorator may be left out: it hands its argument on, as those that register do."""
         if name is None:
             return False
         if "register" in name.lower():
@@ -182,11 +183,7 @@ class Definitions(State):
         if isinstance(node, ast.Assign) and symbol is not None and symbol.module is not None:  # an alias
             look = self.surroundings.index.lookup(symbol.module)
             return environment.evaluate(node.value, look) in names.DROPPED_DECORATORS
-        if not isinstance(node, ast.FunctionDef) or not node.args.args:
-            return False
-        returns = [part.value for part in own_nodes(node) if isinstance(part, ast.Return)]
-        first = node.args.args[0].arg
-        return bool(returns) and all(isinstance(value, ast.Name) and value.id == first for value in returns)
+        return isinstance(node, ast.FunctionDef) and hands_on(node)
 
     def _imports(self, function: ast.AST) -> dict[str, str]:
         """What imports inside a function bind."""
