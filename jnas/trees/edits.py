@@ -352,7 +352,7 @@ def place_name(path: Path) -> str:
     if len(path) == 2:
         return f"stage {numbers[0]}"
     inner = ".".join(map(str, numbers[1:]))
-    return f"stage {numbers[0]} block {inner}" + (" copies" if path[-1] == "body" else "")
+    return ("every copy of " if path[-1] == "body" else "") + f"stage {numbers[0]} block {inner}"
 
 
 def node_name(node: Node) -> str:

@@ -371,7 +371,7 @@ class Options:
                 yield path
 
     def _moved(self, source: Path, target: Path) -> Edit | None:
-        """The stride of `source` goes to `target`."""
+        """The stride of `source` goes to `target`, and leaves the last feature map as large as it was."""
         gives, takes = (self.library[get(self.tree, path).block] for path in (source, target))
         assert gives.contract is not None and takes.contract is not None
         stride = get(self.tree, source).args[gives.contract.stride]
@@ -380,7 +380,11 @@ class Options:
         if name is None or gives.contract.stride is None or parameter is None or stride not in parameter.domain:
             return None
         edit = joint(((source, gives.contract.stride, DEFAULT), (target, name, stride)))
-        return edit if self.fits(edit) and self._reads_as(edit) else None
+        try:
+            kept = self.inference.out(apply_unfolded(self.tree, edit), self.shape)[1:] == self.shapes[()][1][1:]
+        except ShapeError:
+            return None
+        return edit if kept and self._reads_as(edit) else None
 
     # swap, insert, compose
 
