@@ -20,10 +20,11 @@ from jnas.runs.claim import versions
 from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
-OPTIONS = ("table", "seeds", "queries", "tries", "questions", "llm")
+OPTIONS = ("edits", "train", "sources", "table", "seeds", "queries", "tries", "questions", "llm")
 MISSED = 3  # exit code of --check
 # Name on the command line -> module with `measure(...) -> Sequence[Row]`, and what it measures.
 BENCHMARKS = {
+    "edits": ("jnas.benchmarks.edits", "chains of random edits: how many pass the gate, train, and how fast"),
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
     "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write rows, machine and versions to this file")
     parser.add_argument("--check", action="store_true", help=f"exit with {MISSED} when a row misses its target")
     parser.add_argument("--list", action="store_true", help="print the benchmarks and what they measure")
+    parser.add_argument("--edits", type=_positive, metavar="N", help="edits: proposals from every start tree")
+    parser.add_argument("--train", type=int, metavar="N", help="edits: so many accepted trees take a training step")
+    parser.add_argument("--sources", metavar="A,B", help='edits: mined for blocks; "" takes our own alone')
     parser.add_argument("--table", type=Path, metavar="FILE", help="planner: the results, an .npz file")
     parser.add_argument("--seeds", type=_positive, metavar="N", help="planner: searches per planner and data set")
     parser.add_argument("--queries", type=_positive, metavar="N", help="planner: after so many a search gives up")
