@@ -90,20 +90,16 @@ class Verifier:
         has `emitted` (the folder), `module`, `import_from` (folders of the original) and `cases` with an `init` and
         `input_shapes` each.
         """
-        limit = self._seconds
-        if self._child is None:
-            self._child = self._start()
-            limit += _START_SECONDS
+        child = self._child = self._child or self._start()
         started = time.monotonic()
-        request = json.dumps({"row": dict(row), "roots": self._roots}).encode() + b"\n"
-        assert self._child.stdin is not None
+        assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(request)
-            self._child.stdin.flush()
-        line = self._answer(started + limit)
+            child.stdin.write(json.dumps({"row": dict(row), "roots": self._roots}).encode() + b"\n")
+            child.stdin.flush()
+        line = self._answer(child, started + self._seconds)
         if line.endswith(b"\n"):
             return json.loads(line)
-        late = self._child.poll() is None
+        late = child.poll() is None
         self._stop()
         reason = f"no answer within {self._seconds:g} s" if late else f"the process died: {self._last_words()}"
         return result_row(row, "crashed", reason=reason, seconds_verify=time.monotonic() - started)
@@ -111,21 +107,23 @@ class Verifier:
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment = kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "JAX_PLATFORMS": "cpu"}
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", "translators.verification_worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, start_new_session=True,
         )  # fmt: skip
+        self._answer(child, time.monotonic() + _START_SECONDS)  # an empty line when the imports are done
+        return child
 
-    def _answer(self, deadline: float) -> bytes:
+    def _answer(self, child: subprocess.Popen[bytes], deadline: float) -> bytes:
         """One line, or what came of it until the deadline or the end."""
-        assert self._child is not None and self._child.stdout is not None
+        assert child.stdout is not None
         received = b""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._child.stdout, selectors.EVENT_READ)
+            selector.register(child.stdout, selectors.EVENT_READ)
             while not received.endswith(b"\n") and selector.select(max(0.0, deadline - time.monotonic())):
-                piece = os.read(self._child.stdout.fileno(), 1 << 16)
+                piece = os.read(child.stdout.fileno(), 1 << 16)
                 if not piece:
-                    self._child.wait()
+                    child.wait()
                     break
                 received += piece
         return received

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from translators import verification
+from translators import comparison, verification, verification_worker
+from translators.absent import import_original
 from translators.runtime import nn, ops
 
 SOURCE = """
@@ -32,6 +33,10 @@ SOURCE = """
     class Broken(nn.Module):
         def forward(self, x):
             return x.view(-1, 7)
+
+    class Overwriting(nn.Module):
+        def forward(self, x):
+            return torch.exp(x).mul_(2)
 """
 
 
@@ -58,19 +63,52 @@ def test_right_refused_and_crashed_rows_and_a_process_that_is_replaced(folder):
         assert (refused["status"], refused["code"]) == ("refused", "R04")
         crashed = verifier.verify(_row("Broken"))
         assert crashed["status"] == "crashed" and "PyTorch itself fails" in crashed["reason"]
+        output_only = verifier.verify(_row("Overwriting"))
+        assert (output_only["status"], output_only["gradient_diff"]) == ("right", 0.0)
         missing = verifier.verify({**_row("Gated"), "source": "absent:layers.py"})
         assert missing["status"] == "crashed" and "absent" in missing["reason"] and "--root" in missing["reason"]
 
 
-def test_a_row_that_takes_too_long_is_stopped_and_the_next_one_runs(folder):
-    (folder / "__init__.py").write_text("import os, time\nif os.path.exists(__file__ + '.wait'): time.sleep(60)\n")
+def test_a_row_that_takes_too_long_or_ends_its_process_costs_only_itself(folder):
+    sleep = "import os, time\nif os.path.exists(__file__ + '.wait'): time.sleep(60)\n"
+    leave = "if os.path.exists(__file__ + '.exit'): os._exit(3)\n"
+    (folder / "__init__.py").write_text(sleep + leave)
     (folder / "__init__.py.wait").write_text("")
     with verification.Verifier({"small": folder}, seconds=3) as verifier:
         late = verifier.verify(_row("Broken"))
         assert late["status"] == "crashed" and "3 s" in late["reason"]
         (folder / "__init__.py.wait").unlink()
         verifier._seconds = 90
+        (folder / "__init__.py.exit").write_text("")
+        gone = verifier.verify(_row("Broken"))
+        assert gone["status"] == "crashed" and "the process died" in gone["reason"]
+        (folder / "__init__.py.exit").unlink()
         assert verifier.verify(_row("Counted"))["status"] == "refused"
+
+
+def test_rows_of_several_processes_come_in_order(folder):
+    rows = [_row("Counted"), _row("Broken"), _row("Counted")]
+    found = verification.verify_rows(rows, {"small": folder}, workers=2, seconds=90)
+    assert [row["status"] for row in found] == ["refused", "crashed", "refused"]
+
+
+def test_packages_that_are_absent_stand_in_until_they_are_used(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder.parent))
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    lines = (
+        "from absent_package.parts import Part, part",
+        "class Mine(Part):",
+        "    pass",
+        "def use():",
+        "    part(1)",
+    )
+    (folder / "user.py").write_text("\n".join(lines))
+    sys.modules.pop("small", None)
+    module = import_original("small.user")
+    with pytest.raises(ModuleNotFoundError, match="parts is not installed"):
+        module.use()
+    with pytest.raises(ModuleNotFoundError, match="nothing"):
+        import_original("small.nothing")
 
 
 def test_a_wrong_class_is_caught_and_the_first_wrong_submodule_named(folder, monkeypatch):
@@ -91,35 +129,36 @@ def test_a_wrong_class_is_caught_and_the_first_wrong_submodule_named(folder, mon
         def forward(self, x):
             return x + self.gamma * ops.relu(self.norm(self.conv(x)))
 
-    with pytest.raises(verification._Different, match=r"output differs by .* first difference in submodule norm"):
-        verification._compare(_row("Gated", width=4), "small.layers", Wrong, tuple)
+    cases = [({"width": 4}, [(2, 4, 6, 6)])]
+    with pytest.raises(comparison.Different, match=r"output differs by .* first difference in submodule norm"):
+        comparison.compare(Wrong, "small.layers", "Gated", cases)
 
     class Missing(Wrong):
         def __init__(self, width):
             super().__init__(width)
             self.gamma = 1.0
 
-    with pytest.raises(verification._Different, match="unexpected: gamma"):
-        verification._compare(_row("Gated", width=4), "small.layers", Missing, tuple)
+    with pytest.raises(comparison.Different, match="unexpected: gamma"):
+        comparison.compare(Missing, "small.layers", "Gated", cases)
 
 
 def test_differences_are_relative_and_shapes_count():
     a = np.array([1.0, 100.0])
-    assert verification._difference([a + 1], [a], "y") == pytest.approx(0.01)
-    assert verification._difference([np.array([np.inf])], [np.array([np.inf])], "y") == 0
-    assert verification._difference([np.array([np.nan])], [np.array([1.0])], "y") == np.inf
-    with pytest.raises(verification._Different, match="shapes"):
-        verification._difference([a], [a[None]], "y")
+    assert comparison.difference([a + 1], [a], "y") == pytest.approx(0.01)
+    assert comparison.difference([np.array([np.inf])], [np.array([np.inf])], "y") == 0
+    assert comparison.difference([np.array([np.nan])], [np.array([1.0])], "y") == np.inf
+    with pytest.raises(comparison.Different, match="shapes"):
+        comparison.difference([a], [a[None]], "y")
 
 
 def test_variants_have_batch_one_and_odd_sizes():
-    variants = list(verification._variants([[2, 32, 16, 16]]))
+    variants = verification_worker.variants([[2, 32, 16, 16]])
     assert variants[0] == ((2, 32, 16, 16),) and variants[1] == ((1, 32, 16, 16),)
     assert ((2, 32, 17, 18),) in variants
 
 
 def test_a_source_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(Exception, match=r"no such file; a source is written") as caught:
-        verification._locate({"source": "here:none.py"}, {"here": str(tmp_path)})
+        verification_worker.locate({"source": "here:none.py"}, {"here": str(tmp_path)})
     assert "\n" not in str(caught.value)
     assert Path(tmp_path).exists()
