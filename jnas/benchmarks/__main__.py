@@ -20,13 +20,15 @@ from jnas.runs.claim import versions
 from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
-OPTIONS = ("edits", "train", "sources", "table", "seeds", "queries", "tries", "questions", "llm")
+OPTIONS = ("edits", "train", "sources", "table", "seeds", "queries", "run", "plot", "tries", "questions", "llm")
 MISSED = 3  # exit code of --check
 # Name on the command line -> module with `measure(...) -> Sequence[Row]`, and what it measures.
 BENCHMARKS = {
     "edits": ("jnas.benchmarks.edits", "chains of random edits: how many pass the gate, train, and how fast"),
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
     "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
+    "calibration": ("jnas.benchmarks.calibration", "whether what the planner believes comes true as often as it says"),
+    "proposals": ("jnas.benchmarks.proposals", "milliseconds a proposal, and that they do not grow with the history"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
 }
 
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="planner: the results, an .npz file")
     parser.add_argument("--seeds", type=_positive, metavar="N", help="planner: searches per planner and data set")
     parser.add_argument("--queries", type=_positive, metavar="N", help="planner: after so many a search gives up")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="calibration: the run to compare with its plans")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="planner, calibration: an SVG as well")
     parser.add_argument("--tries", type=_positive, metavar="N", help="proposers: proposals or texts of each")
     parser.add_argument("--questions", type=_positive, metavar="N", help="proposers: at least so many to the LLM")
     parser.add_argument("--llm", metavar="NAME", help="proposers: who is asked, as for jnas.search")

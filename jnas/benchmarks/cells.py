@@ -2,7 +2,8 @@
 
 A cell is a directed acyclic graph with an operation on every edge, written as one operation per edge in the order
 0-1, 0-2, 1-2, 0-3, 1-3, 2-3, ... A table is an .npz file with `ops` (names), `op_edges` (cells x edges, indices into
-ops) and, per data set, NAME_test_200 (mean accuracy of the trials in per cent) and NAME_test_200_trial (one of them).
+ops) and, per data set, NAME_test_200 (mean accuracy of the trials in per cent) beside what a search may see instead of
+it, one of SIGNALS or both. docs/planning.md tells how to make one from the official release.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from jnas.trees.node import Node
 from translators.diagnostics import UserError
 
-MEANS, TRIAL = "_test_200", "_test_200_trial"
+MEANS = "_test_200"
+SIGNALS = {"_test_200_trial": "one trial", "_test_12": "12 epochs"}  # in the table, and in words
 ZERO, SKIP = ("none", "zero", "zeroise"), ("skip_connect", "skip", "identity")
 LONGEST_RUN = 5  # of marks in a feature: with both ends, whole paths through cells of up to four nodes
 
@@ -41,7 +43,7 @@ class Space:
     sums: tuple[Sum, ...]
     number_of: Mapping[tuple[int, ...], int]  # of every member
     rows: NDArray[np.intp]  # of the first member in the table
-    search: Mapping[str, NDArray[np.float64]]  # per data set, what a search sees
+    search: Mapping[str, NDArray[np.float64]]  # per data set and signal ("cifar10, one trial"), what a search sees
     report: Mapping[str, NDArray[np.float64]]  # and what it is judged by
 
     def __len__(self) -> int:
@@ -84,9 +86,11 @@ def read_table(path: Path) -> Space:
             columns = {name: table[name] for name in table.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"--table {path}: not an .npz table ({error})") from None
-    names = [name.removesuffix(TRIAL) for name in columns if name.endswith(TRIAL)]
+    names = [name.removesuffix(MEANS) for name in columns if name.endswith(MEANS)]
+    signals = [(name, suffix) for name in names for suffix in SIGNALS if name + suffix in columns]
     missing = [name for name in ("ops", "op_edges") if name not in columns]
-    missing += [name + MEANS for name in names if name + MEANS not in columns] or ([] if names else [f"NAME{TRIAL}"])
+    missing += [] if names else [f"NAME{MEANS}"]
+    missing += [f"{name}{' or '.join(SIGNALS)}" for name in names if name not in {known for known, _ in signals}]
     if missing:
         raise UserError(f"--table {path}: no {', '.join(missing)}; found {', '.join(columns)}")
     cells, operations = columns["op_edges"], tuple(str(name) for name in columns["ops"])
@@ -95,14 +99,14 @@ def read_table(path: Path) -> Space:
             f"--table {path}: op_edges is {cells.shape} with values to {cells.max(initial=0)}; expected cells x 6 "
             f"(or 1, 3, 10, ..., one for each pair of nodes) indices into the {len(operations)} ops"
         )
-    lengths = {name: len(columns[name]) for each in names for name in (each + MEANS, each + TRIAL)}
+    lengths = {name: len(columns[name]) for each, suffix in signals for name in (each + MEANS, each + suffix)}
     if wrong := [name for name, length in lengths.items() if length != len(cells)]:
         raise UserError(f"--table {path}: {wrong[0]} has {lengths[wrong[0]]} values for {len(cells)} cells")
     return space(
         operations,
         cells,
-        {name: np.asarray(columns[name + TRIAL], float) for name in names},
-        {name: np.asarray(columns[name + MEANS], float) for name in names},
+        {f"{name}, {SIGNALS[suffix]}": np.asarray(columns[name + suffix], float) for name, suffix in signals},
+        {f"{name}, {SIGNALS[suffix]}": np.asarray(columns[name + MEANS], float) for name, suffix in signals},
     )
 
 

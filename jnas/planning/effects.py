@@ -3,8 +3,8 @@
 Four outcomes: a proposal passes the gate, its child is better than the parent, by how much then, and how far the
 child is from the archive. Each is an intercept plus effects of the edit kind, the way of involving the LLM, both
 together, the family of the block, the depth of the place and the state of the parent; the size of each group of
-effects is learned as well, so that what was tried once borrows from what is like it. The data enter as tables of a
-fixed shape: one program serves every history.
+effects is learned as well, so that what was tried once borrows from what is like it. The data enter as a fixed number
+of cells: one program serves every history.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ GROUPS = {"kind": (0,), "way": (1,), "kind and way": (0, 1), "family": (2,), "de
 SIZES = tuple(int(np.prod([SHAPE[axis] for axis in axes])) for axes in GROUPS.values())
 
 WINDOW = 128  # candidates that still count: the parents change, and old outcomes tell little of new ones
+CELLS = WINDOW + SHAPE[0] * SHAPE[1] * SHAPE[4]  # with data, at most: a place a candidate, the unknown place an arm
 TRIED = 3  # children from which on a parent counts as tried: the easy improvements are found
 HALF_LIFE = 40.0  # in candidates, of the weight of an outcome
 LARGEST = 4.0  # typical improvements; a larger one counts as this much, or a single jump would rule the size
@@ -121,8 +122,22 @@ def novelties(window: Sequence[Record]) -> list[float]:
     return nearest(rows, earlier=True).tolist() if rows.shape[1] else [1.0] * len(window)
 
 
-def model(counts: Any, totals: Any, squares: Any) -> None:
-    """The generative model of the tables, for NumPyro. All outcomes share a site, which keeps the program small."""
+def observed(tables: Tables) -> tuple[Floats, Floats, Floats, Floats]:
+    """The cells with data: which effects each of them has, as ones in (CELLS, effects); then the tables' columns."""
+    cells = np.argwhere(tables.counts.any(0))
+    which = np.zeros((CELLS, sum(SIZES)))
+    first = np.cumsum((0, *SIZES))
+    for start, axes in zip(first[:-1], GROUPS.values(), strict=True):
+        level = np.ravel_multi_index(tuple(cells[:, axis] for axis in axes), tuple(SHAPE[axis] for axis in axes))
+        which[np.arange(len(cells)), start + level] = 1.0
+    columns = np.zeros((3, len(OUTCOMES), CELLS))
+    for column, table in zip(columns, (tables.counts, tables.totals, tables.squares), strict=True):
+        column[:, : len(cells)] = table[:, *cells.T]
+    return which, *columns
+
+
+def model(which: Any, counts: Any, totals: Any, squares: Any) -> None:
+    """The generative model of what `observed` tells, for NumPyro. Outcomes share sites, for a small program."""
     import jax
     import jax.numpy as jnp
     import numpyro
@@ -133,18 +148,25 @@ def model(counts: Any, totals: Any, squares: Any) -> None:
     spreads = numpyro.sample("spreads", HalfNormal(jnp.full((outcomes, len(GROUPS)), 0.5)).to_event(2))
     effects = numpyro.sample("effects", Normal(jnp.zeros((outcomes, sum(SIZES))), 1.0).to_event(2))
     noise = numpyro.sample("noise", LogNormal(jnp.full(outcomes - binary, -0.5), 0.5).to_event(1))
-    values = intercepts.reshape(-1, *(1 for _ in SHAPE))
-    parts = jnp.split(effects, np.cumsum(SIZES)[:-1], axis=1)
-    for i, (part, axes) in enumerate(zip(parts, GROUPS.values(), strict=True)):
-        shape = [size if axis in axes else 1 for axis, size in enumerate(SHAPE)]
-        values = values + (spreads[:, i, None] * part).reshape(outcomes, *shape)
-    values = numpyro.deterministic("values", values)
+    effects = numpyro.deterministic("scaled", jnp.repeat(spreads, np.array(SIZES), axis=1) * effects)
+    values = intercepts[:, None] + effects @ which.T
     # Outcomes weigh less than 1, so that the likelihoods are written out instead of being Binomial and Normal.
     chances = totals[:binary] * values[:binary] - counts[:binary] * jax.nn.softplus(values[:binary])
-    number, value, scale = counts[binary:], values[binary:], noise.reshape(-1, *(1 for _ in SHAPE))
+    number, value, scale = counts[binary:], values[binary:], noise[:, None]
     errors = squares[binary:] - 2 * totals[binary:] * value + number * value**2
     sizes = -number * jnp.log(scale) - errors / (2 * scale**2)
     numpyro.factor("likelihood", chances.sum() + sizes.sum())
+
+
+def everywhere(sites: Mapping[str, Any], state: Any) -> Any:
+    """The linear predictors of a draw of `model`, for parents in that state: (OUTCOMES, *SHAPE without the state)."""
+    import jax.numpy as jnp
+
+    values = sites["intercepts"].reshape(-1, *(1 for _ in SHAPE))
+    for part, axes in zip(jnp.split(sites["scaled"], np.cumsum(SIZES)[:-1], axis=1), GROUPS.values(), strict=True):
+        part = part.reshape(-1, *(size if axis in axes else 1 for axis, size in enumerate(SHAPE)))
+        values = values + (part[..., state, None] if len(SHAPE) - 1 in axes else part)
+    return values[..., 0]
 
 
 def draw(tables: Tables, seed: int, state: int) -> dict[str, Floats]:
@@ -152,8 +174,7 @@ def draw(tables: Tables, seed: int, state: int) -> dict[str, Floats]:
 
     Per outcome an array (DRAWS, kinds, ways, families, depths); probabilities for the binary ones.
     """
-    arrays = tables.counts, tables.totals, tables.squares
-    drawn = np.asarray(program()(np.uint32(seed), np.int32(state), *arrays), float)
+    drawn = np.asarray(program()(np.uint32(seed), np.int32(state), *observed(tables)), float)
     values = {name: drawn[:, i] for i, name in enumerate(OUTCOMES)}
     return {name: 1 / (1 + np.exp(-value)) if name in BINARY else value for name, value in values.items()}
 
@@ -227,13 +248,12 @@ def _compile() -> Callable[..., Any]:
         mixed = normal + normal @ jnp.tril(below, -1).T / size**0.5
         return mean + jnp.exp(log_scale) * mixed
 
-    def run(seed: Any, state: Any, counts: Any, totals: Any, squares: Any) -> Any:
-        tables = (counts, totals, squares)
+    def run(seed: Any, state: Any, *cells: Any) -> Any:
 
         def loss(parameters: Any, key: Any) -> Any:
             """The negative evidence lower bound, up to a constant."""
             flats = spread_out(parameters, jax.random.normal(key, (SAMPLES, size)))
-            energies = jax.vmap(lambda flat: potential_energy(model, tables, {}, sites(flat)))(flats)
+            energies = jax.vmap(lambda flat: potential_energy(model, cells, {}, sites(flat)))(flats)
             return energies.mean() - parameters[1].sum()
 
         def step(carry: Any, key: Any) -> Any:
@@ -246,11 +266,11 @@ def _compile() -> Callable[..., Any]:
         carry = (parameters, optimizer.init(parameters))
         (parameters, _), _ = jax.lax.scan(step, carry, jax.random.split(fit_key, STEPS))
         flats = spread_out(parameters, jax.random.normal(draw_key, (DRAWS, size)))
-        constrain = lambda flat: constrain_fn(model, tables, {}, sites(flat), return_deterministic=True)  # noqa: E731
-        return jax.vmap(lambda flat: constrain(flat)["values"][..., state])(flats)
+        constrain = lambda flat: constrain_fn(model, cells, {}, sites(flat), return_deterministic=True)  # noqa: E731
+        return jax.vmap(lambda flat: everywhere(constrain(flat), state))(flats)
 
     found = on_host(run)
-    found(np.uint32(0), np.int32(0), *np.zeros((3, len(OUTCOMES), *SHAPE)))
+    found(np.uint32(0), np.int32(0), np.zeros((CELLS, sum(SIZES))), *np.zeros((3, len(OUTCOMES), CELLS)))
     return found
 
 

@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from jnas.planning import effects
-from jnas.planning.history import Record
+from jnas.planning.history import Record, abridged
 from jnas.planning.pareto import scalarised
 from jnas.planning.plan import WAYS, Plan, Settings, open_arms
-from jnas.planning.preference import prefer
+from jnas.planning.preference import REMEMBERED, prefer
 from jnas.planning.thompson import draw_parent, feasibility, success
 
 LEARNED = 12  # candidates from which on the pooled posterior serves; before, the conjugate one in closed form
@@ -36,7 +36,8 @@ def hierarchical(
 ) -> Plan:
     """`without` may name ways besides kinds. A single arm that is left needs no draw."""
     if len(settings.objectives) > 1:
-        history = scalarised(history, settings.objectives, effects.WINDOW, rng) or history[:1]
+        history = scalarised(history, settings.objectives, effects.WINDOW, rng)
+    history = abridged(history, REMEMBERED, effects.WINDOW)
     preference = prefer(history, settings, pending)
     parents = preference.parents if preference else (draw_parent(history, settings.top_k, rng),)
     parent = parents[int(rng.integers(len(parents)))]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from jnas.trees.edits import Edit
@@ -65,15 +67,21 @@ def candidate(history: Sequence[Record], number: int) -> Record:
 
 def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
     """The `count` candidates of highest score, best first; the earlier of two equals."""
-    heap: list[tuple[float, int, Record]] = []
-    floor = float("-inf")
-    for record in history:
-        score = record.score
-        if score is None or score <= floor:  # most of a long history ends here
-            continue
-        (heapq.heappush if len(heap) < count else heapq.heapreplace)(heap, (score, -record.number, record))
-        floor = heap[0][0] if len(heap) == count else floor
-    return tuple(record for *_, record in sorted(heap, key=lambda entry: entry[:2], reverse=True))
+    scores = np.array(list(map(attrgetter("score"), history)), float)  # NaN for those that have none
+    known = np.flatnonzero(~np.isnan(scores))
+    if len(known) > count:
+        last = np.partition(scores[known], -count)[-count]
+        known = known[scores[known] >= last]
+    order = sorted(known.tolist(), key=lambda i: (-scores[i], history[i].number))
+    return tuple(history[i] for i in order[:count])
+
+
+def abridged(history: Sequence[Record], leaders: int, latest: int) -> tuple[Record, ...]:
+    """The best and the latest candidates in their order: a long history costs no more than a short one."""
+    if len(history) <= latest:
+        return tuple(history)
+    earlier = sorted(best(history[:-latest], leaders), key=lambda record: record.number)
+    return (*earlier, *history[-latest:])
 
 
 def last_improving(history: Sequence[Record]) -> Record | None:

@@ -13,6 +13,7 @@ from jnas.planning.regression import Features, Floats, Regression, fit, matrix, 
 
 KAPPA = 0.5  # deviations that a doubtful child is given as a bonus
 PATIENCE = 30  # candidates without a new best after which it counts as stuck
+LIMIT = 4  # the longer it is stuck, the more a child must differ, for in the end nothing that is alike is better
 DEEPEST = 3  # depth of a place that stands for all deeper ones
 REMEMBERED = 96  # of the best, and of the latest candidates, so that a long history costs no more than a short one
 INTERVAL = 1.645  # deviations: 90 % of a normal
@@ -51,7 +52,8 @@ class Preference:
 
     def expectation(self, child: Features) -> Mapping[str, float]:
         """What is stored of the child that was chosen: which share of the archive it is believed to beat, its gain."""
-        return believed(*(float(values[0]) for values in self.predict([child])))
+        mean, deviation, gain = (float(values[0]) for values in self.predict([child]))
+        return believed(mean, np.hypot(deviation, self.regression.noise**0.5), gain)  # of what will be measured
 
 
 def believed(mean: float, deviation: float, gain: float) -> Mapping[str, float]:
@@ -88,8 +90,8 @@ def prefer(history: Sequence[Record], settings: Settings, pending: Sequence[Reco
 
 
 def stuck(history: Sequence[Record], leader: Record) -> float:
-    """0 right after a new best, 1 when PATIENCE candidates have brought none."""
-    return sum(record.number > leader.number for record in history[-PATIENCE:]) / PATIENCE
+    """0 right after a new best, 1 when PATIENCE candidates have brought none, up to LIMIT."""
+    return sum(record.number > leader.number for record in history[-LIMIT * PATIENCE :]) / PATIENCE
 
 
 def gains(rows: Floats, archive: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,22 +109,15 @@ def normal_scores(values: Sequence[float]) -> Floats:
 
 def matrix(features: Sequence[Features], names: Mapping[str, int]) -> Floats:
     """One row per mapping; what has no name is left out."""
-    rows = np.zeros((len(features), len(names)))
+    rows = np.zeros((len(features), len(names) + 1))  # the last column takes what has no name
     for row, counted in zip(rows, features, strict=True):
-        for name, value in counted.items():
-            column = names.get(name)
-            if column is not None:
-                row[column] = value
-    return rows
+        row[[names.get(name, -1) for name in counted]] = list(counted.values())
+    return rows[:, :-1]
 
 
 def numbered(features: Sequence[Features]) -> dict[str, int]:
     """A column for every name that occurs."""
-    names: dict[str, int] = {}
-    for counted in features:
-        for name in counted:
-            names.setdefault(name, len(names))
-    return names
+    return {name: column for column, name in enumerate(dict.fromkeys(chain.from_iterable(features)))}
 
 
 def _root(values: Floats) -> Floats:

@@ -11,6 +11,7 @@ import pytest
 
 from jnas.benchmarks import __main__ as command
 from jnas.benchmarks import planner
+from jnas.benchmarks.arrivals import wilson
 from jnas.benchmarks.cells import Space, space
 from jnas.planning.plan import Settings
 
@@ -73,11 +74,11 @@ def test_diversity_leads_out_of_a_trap(monkeypatch: pytest.MonkeyPatch) -> None:
     trap = made(("a", "b", "c", "d", "e"), 3, lambda count: 100 if count[1] == 3 else 50 + 5 * count[0] - 3 * count[1])
     scores = trap.search["d"]
     needed = {}
-    for weight in (0.0, 1.0):
+    for weight in (0.0, Settings().diversity):
         monkeypatch.setitem(planner.SETTINGS, "hierarchical", Settings(diversity=weight))
         searches = (planner.planned("hierarchical", trap, scores, np.random.default_rng(i)) for i in range(8))
         needed[weight] = np.mean([planner.count(cells, scores == 100, 125) for cells in searches])
-    assert needed[1.0] < 0.9 * needed[0.0]
+    assert needed[Settings().diversity] < 0.9 * needed[0.0]
 
 
 def write(path: Path) -> Path:
@@ -88,13 +89,21 @@ def write(path: Path) -> Path:
 
 
 def test_the_command_shows_medians_shares_and_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = tmp_path / "t.svg"
     arguments = ["planner", "--table", str(write(tmp_path / "t.npz")), "--seeds", "3", "--queries", "20"]
+    arguments += ["--plot", str(plot)]
     assert command.main(arguments) == 0
     out = " ".join(capsys.readouterr().out.split())
     for words in ("distinct cells", "hierarchical", "queries", "interval"):
         assert words in out
-    for i, row in enumerate(planner.measure(tmp_path / "t.npz", seeds=3, queries=20)):
-        assert row.value > 0, i
+    for words in ("d, one trial", "hill climbing", "<path"):
+        assert words in plot.read_text()
+
+
+def test_intervals_of_shares() -> None:
+    low, high = wilson(np.array([0.0, 0.5, 1.0]), 100)
+    assert low == pytest.approx([0.0, 0.4190, 0.9737], abs=1e-3)
+    assert high == pytest.approx([0.0263, 0.5810, 1.0], abs=1e-3)
 
 
 @pytest.mark.parametrize(

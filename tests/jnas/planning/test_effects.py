@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jnas.benchmarks import calibration
 from jnas.planning import effects, wl_gp
 from jnas.planning.history import Infeasible, Record
 from jnas.planning.plan import ARMS, WAYS, Settings
 from jnas.planning.planners import PLANNERS
 from jnas.trees.edits import KINDS, Edit
 
-EMPTY = np.zeros((len(effects.OUTCOMES), *effects.SHAPE))
 PLACE = ("stages", 0, "body", 0)
 
 
@@ -77,34 +77,9 @@ def test_what_paid_off_is_believed_to() -> None:
 
 
 def test_intervals_cover_what_the_data_were_drawn_from() -> None:
-    rng = np.random.default_rng(0)
-    covered: dict[str, list[float]] = {name: [] for name in effects.OUTCOMES}
-    for seed in range(60):
-        truth, counts, totals, squares = (EMPTY.copy() for _ in range(4))
-        for i, outcome in enumerate(effects.OUTCOMES):
-            truth[i] = rng.normal(0, 1.5)
-            for axes in effects.GROUPS.values():
-                shape = [size if axis in axes else 1 for axis, size in enumerate(effects.SHAPE)]
-                truth[i] = truth[i] + abs(rng.normal(0, 0.5)) * rng.normal(size=shape)
-            noise = np.exp(rng.normal(-0.5, 0.5))
-            for cell in zip(*(rng.integers(size, size=120) for size in effects.SHAPE), strict=True):
-                value = truth[i][cell]
-                if outcome in effects.BINARY:
-                    value = float(rng.random() < 1 / (1 + np.exp(-value)))
-                else:
-                    value += noise * rng.normal()
-                counts[i][cell] += 1
-                totals[i][cell] += value
-                squares[i][cell] += value**2
-        state = seed % len(effects.STATES)
-        drawn = effects.draw(effects.Tables(counts, totals, squares), seed, state)
-        for i, outcome in enumerate(effects.OUTCOMES):
-            value = truth[i][..., state]
-            value = 1 / (1 + np.exp(-value)) if outcome in effects.BINARY else value
-            low, high = np.quantile(drawn[outcome], (0.05, 0.95), axis=0)
-            covered[outcome].append(((value >= low) & (value <= high)).mean())
-    for outcome, shares in covered.items():
-        assert 0.85 <= np.mean(shares) <= 0.95, outcome
+    rows, _ = calibration.simulated(60)
+    for row in rows:
+        assert row.met, row
 
 
 def test_nothing_compiles_again_as_data_grow() -> None:
@@ -135,3 +110,21 @@ def test_places_that_paid_off_are_promised_more() -> None:
     tables = effects.tabulate(past)
     promise = effects.promise(effects.draw(tables, 0, 0), ("swap", "trust"), 0.0)
     assert promise["mlp", 2] > promise["attention", 2] + 0.1
+
+
+def test_every_candidate_of_the_window_has_a_cell() -> None:
+    """As many different cells as can be: nothing is left out, and the effects are those of the cell."""
+    past = [Record(0, 0, 0, None, "0", 0.5, 1, 1)]
+    refused = [Infeasible(kind, way, "caps") for kind in ARMS for way in WAYS]
+    for number in range(1, 300):
+        kind, way, family = ARMS[number % len(ARMS)], WAYS[number % len(WAYS)], effects.PLACES[number % 11]
+        path = ("stages", number % 3, "body", number % 5)[: 2 * (number % 3)]
+        parent = number - 1 if number % 7 else 0
+        attempts = tuple(refused) if number % 50 == 0 else ()
+        changes = {"edit": Edit("set", path), "family": family, "parent": parent, "infeasible": attempts}
+        past.append(record(number, kind, way, 0.1, **changes))
+    tables = effects.tabulate(past)
+    which, counts, totals, squares = effects.observed(tables)
+    assert counts.sum() == pytest.approx(tables.counts.sum()) and totals.sum() == pytest.approx(tables.totals.sum())
+    assert set(which.sum(1)) == {0.0, float(len(effects.GROUPS))}
+    assert squares.shape[1] == effects.CELLS
