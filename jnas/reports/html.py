@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from jnas.library.store import OWN_PREFIX
 from jnas.reports.changes import changed
@@ -154,9 +155,19 @@ def _blocks(run: Run) -> Markup:
         where = f"{source}:{origin['lines'][0]}" if origin.get("lines") else source
         own = "jnas" if name.startswith(OWN_PREFIX) else "not in a library on this machine"
         licence = origin.get("licence") or ("Apache-2.0" if name.startswith(OWN_PREFIX) else "-")
-        rows.append((name, number, percent(best[name]), block.family if block else "-", where or own, licence))
-    columns = "block: | candidates | best accuracy | family: | where it was mined: | licence:"
+        family = block.family if block else "-"
+        compared = _compared(block.verification if block else {})
+        rows.append((name, number, percent(best[name]), family, where or own, licence, compared))
+    columns = "block: | candidates | best accuracy | family: | where it was mined: | licence: | against PyTorch:"
     return _section("Blocks", _table("Blocks of all candidates' trees.", columns, rows))
+
+
+def _compared(found: Mapping[str, Any]) -> str:
+    """What the comparison with PyTorch found (see jnas.library.verification)."""
+    if found.get("status") != "right":
+        return found.get("status", "-")
+    worst = max(found[name] or 0.0 for name in ("output_diff", "gradient_diff", "train_diff"))
+    return f"right, {worst:.1g} apart at most"
 
 
 def _choices(run: Run) -> Markup:

@@ -83,6 +83,12 @@ def test_the_page_says_what_the_run_found(make_run: Callable[..., Run]) -> None:
     assert "jnas.SqueezeExcite 1 85.12 %" in words
 
 
+def test_blocks_say_how_they_compare_with_pytorch() -> None:
+    differences = {"output_diff": 2e-7, "gradient_diff": 5e-7, "train_diff": None}
+    assert html._compared({"status": "right", **differences}) == "right, 5e-07 apart at most"
+    assert html._compared({"status": "crashed"}) == "crashed" and html._compared({}) == "-"
+
+
 def test_the_page_is_self_contained(make_run: Callable[..., Run]) -> None:
     page = html.page(make_run())
     assert not re.search(r"(src|href)\s*=|url\(|@import|<script|<link|https?://(?!www.w3.org/2000/svg)", page)
