@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jnas.evaluation.gate import judge
+from jnas.evaluation.gate import judge, narrowed
 from jnas.evaluation.pool import Reply
 from jnas.library.store import open_library
+from jnas.models import costs
 from jnas.runs.configuration import Caps
 from jnas.trees.edits import KINDS, Edit, apply, intended
 from jnas.trees.node import Node, canonical, tree_hash
@@ -78,3 +79,20 @@ def test_enumerated_edits_are_recognised_as_intended(kind: str) -> None:
         edit = options.make_edit(kind, path, name, args)
         recognised += intended(tree, canonical(apply(tree, edit), LIBRARY), edit)
     assert recognised == 30
+
+
+def test_a_tree_over_the_caps_is_narrowed_as_little_as_they_need() -> None:
+    def inspect(tree: Node) -> Reply:
+        found = costs.inspect(tree, LIBRARY, SHAPE, 10, 2)
+        counts = {"parameters": found.parameters, "multiply_adds": found.multiply_adds, "memory": found.memory(2)}
+        return Reply("ok", {**counts, "shapes": {}})
+
+    whole = inspect(PARENT).value["parameters"]
+    caps = Caps(parameters=whole // 2, multiply_adds=10**9)
+    found = narrowed(PARENT, LIBRARY, SHAPE, inspect, caps)
+    assert found is not None
+    edit, verdict = found
+    assert edit.kind == "set" and verdict.feasible and whole // 4 < verdict.parameters <= whole // 2
+    child = canonical(apply(PARENT, edit), LIBRARY)
+    assert intended(PARENT, child, edit) and inspect(child).value["parameters"] == verdict.parameters
+    assert narrowed(PARENT, LIBRARY, SHAPE, inspect, Caps(parameters=10)) is None
