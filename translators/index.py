@@ -90,6 +90,24 @@ class Module:
         found = (node for unit in self.units for node in ast.walk(unit.node) if isinstance(node, ast.Global))
         return frozenset(name for node in found for name in node.names)
 
+    @cached_property
+    def tallies(self) -> frozenset[str]:
+        """Of `rebound` those that no function reads without changing them too: counters for somebody outside."""
+        functions = [
+            list(ast.walk(node))
+            for unit in self.units
+            for node in ast.walk(unit.node)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        read = {
+            part.id
+            for parts in functions
+            if not any(isinstance(part, ast.Global) for part in parts)
+            for part in parts
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)
+        }
+        return self.rebound - read
+
     def __repr__(self) -> str:
         return f"Module({self.name})"
 

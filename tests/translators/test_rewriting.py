@@ -80,6 +80,15 @@ PAIRS = {
         "try:\n    from absent import f\n    x = f(x)\nexcept ImportError:\n    x = x + 1\nreturn x",
         "x = x + 1\nreturn x",
     ),
+    "threads that nothing uses": (
+        "import queue\nself.waiting = queue.Queue()\nreturn x",
+        "self.waiting = unsupported('R06', 'block.py:8: queue.Queue is not supported')\nreturn x",
+    ),
+    "layers in a comprehension": (
+        "return sum(layer(x) for layer in self.layers)",
+        "return sum(unless_in_place(layer, 'block.py:7: layer may write into x, which is read later')(x) "
+        "for layer in self.layers)",
+    ),
     "attribute of a tensor": (
         "mask = torch.zeros(2).float()\nmask.needs_grad = False\nself.mask = mask\nself.mask.note = 1\nreturn x",
         "mask = ops.float(ops.zeros(2))\nself.mask = mask\nself.mask.note = 1\nreturn x",
@@ -331,6 +340,36 @@ def test_a_call_of_what_writes_its_argument_is_checked(translated):
     assert "z = self.later(y) + y" in text
     assert "frame(refuse_alias(z, 'block.py:24: frame writes into what z may be, which is read later'), 0)" in text
     assert "z = frame(z * 1, 0)\n        return frame(z, 1)" in text
+
+
+def test_a_tally_for_somebody_outside_goes_and_a_variable_that_is_read_refuses(translated):
+    outcomes = translated(
+        """
+        OPERATIONS = CALLS = 0
+
+        class Counted(nn.Module):
+            def __init__(self, width=8):
+                super().__init__()
+                global OPERATIONS
+                OPERATIONS += width
+                self.width = width
+
+            def forward(self, x):
+                return x * self.width
+
+        class Numbered(nn.Module):
+            def forward(self, x):
+                global CALLS
+                CALLS += 1
+                return x + CALLS
+
+        def total():
+            global OPERATIONS
+            return OPERATIONS
+        """
+    )
+    assert isinstance(outcomes.outcomes["block.Numbered"], Refusal)
+    assert "super().__init__()\n        self.width = width" in outcomes.modules["block.py"]
 
 
 def test_a_write_is_seen_in_what_holds_the_tensor(translated):

@@ -209,6 +209,8 @@ class Definitions(State):
         return False
 
     def leave_Global(self, original_node: cst.Global, updated_node: cst.Global) -> Any:
+        if {item.name.value for item in original_node.names} <= self.tallied():
+            return cst.RemoveFromParent()
         return cst.Expr(self.refuse("R06", "global", "global", "a function changes a module variable"))
 
 

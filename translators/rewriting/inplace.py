@@ -11,14 +11,16 @@ import libcst as cst
 from translators import environment
 from translators.environment import UNKNOWN
 from translators.rewriting import methods, names
-from translators.rewriting.aliases import MAYBE, SAME, Aliases, roots
 from translators.rewriting.context import dotted_name
 from translators.rewriting.module_writes import ALWAYS, ARGUMENT, PERHAPS
+from translators.rewriting.refusals import call_text, refusal
 from translators.rewriting.scopes import own_nodes, parameters
-from translators.rewriting.state import State
+from translators.rewriting.sharing import Sharing
+
+_MACHINERY = names.words("queue threading multiprocessing concurrent socket logging time datetime pathlib tempfile io")
 
 
-class InPlace(State):
+class InPlace(Sharing):
     """Rewrites `cst.Expr`, `cst.Assign`, `cst.AugAssign` and `cst.Subscript`; the calls among them through `Calls`."""
 
     def prepare_in_place(self, node: cst.Call) -> None:
@@ -110,24 +112,6 @@ class InPlace(State):
                 arguments[position] = arguments[position].with_changes(value=checked)
         return call.with_changes(args=arguments)
 
-    def _seen_after(self, call: cst.Call, argument: cst.BaseExpression) -> list[str]:
-        """Names that are read during or after the statement and may share memory with an argument of `call`."""
-        statement, aliases = self.statements[-1], self._aliases()
-        names = [name for name in self._shared(argument) if self._is_local(name)]
-        later = {other for name in names for other in aliases.seen_by(statement, name)}
-        later |= {name for name in names if aliases.read_later(statement, name)}
-        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
-        return sorted((later - assigned) | {name for name in names if self._read_beside(call, name)})
-
-    def _shared(self, expression: cst.BaseExpression) -> dict[str, str]:
-        """Names whose memory the value of an expression may share."""
-        text = cst.Module([]).code_for_node(expression.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
-        return roots(ast.parse(text, mode="eval").body, self._aliases().local)
-
-    def _position(self) -> str:
-        path, line = self.module.file.position(getattr(self.statements[-1], "lineno", 1))
-        return f"{path}:{line}"
-
     def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> Any:
         value = original_node.value
         if not isinstance(value, cst.Call):
@@ -160,7 +144,20 @@ class InPlace(State):
     def visit_Assign(self, node: cst.Assign) -> bool:
         for target in node.targets:
             self._store(target.target)
+        self._set_aside(node)
         return not self._is_declaration(node) and self._answer_to(node) is UNKNOWN
+
+    def _set_aside(self, node: cst.Assign) -> None:
+        """`self.queue = queue.Queue()`: what is made for threads, files and clocks matters only where it is used."""
+        statement = self.pairs[node]
+        name = self.foreign(dotted_name(node.value.func)) if isinstance(node.value, cst.Call) else ""
+        if not self.in_function or name.partition(".")[0] not in _MACHINERY:
+            return
+        assert isinstance(statement, ast.Assign)
+        if all((environment.dotted(target) or "").startswith("self.") for target in statement.targets):
+            found = refusal(self.module, statement, "R06", "", name, f"{name} is not supported")
+            self.result.namespaces["unsupported"] = "translators.runtime.support.unsupported"
+            self.replaced[node.value] = cst.parse_expression(call_text(found, "unsupported"))
 
     def _answer_to(self, node: cst.Assign) -> Any:
         """The value of a module constant that is a question about the surroundings."""
@@ -223,6 +220,8 @@ class InPlace(State):
 
     def leave_AugAssign(self, original_node: cst.AugAssign, updated_node: cst.AugAssign) -> Any:
         target, original = updated_node.target, original_node.target
+        if isinstance(original, cst.Name) and original.value in self.tallied():
+            return cst.RemoveFromParent()
         if isinstance(original, cst.Name) and self.in_function and self._is_local(original.value):
             guards = self._guards(original.value)
             return cst.FlattenSentinel([*guards, updated_node]) if guards else updated_node
@@ -254,10 +253,6 @@ class InPlace(State):
             target = target.value
             self.stores.add(target)
 
-    def _support(self, name: str, *arguments: cst.BaseExpression) -> cst.Call:
-        self.result.namespaces[name] = f"translators.runtime.support.{name}"
-        return cst.Call(cst.Name(name), [cst.Arg(argument) for argument in arguments])
-
     def _set_item(
         self, node: cst.CSTNode, original: cst.Subscript, target: cst.Subscript, value: cst.BaseExpression
     ) -> Any:
@@ -274,80 +269,6 @@ class InPlace(State):
                 self.refuse("R05", dotted_name(owner) or "", "item assignment", "write into a view of a tensor")
             )
         return cst.Expr(call)
-
-    def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
-        """What checks, before a write into `name`, that no other live name would see it."""
-        seen = {} if self.at_construction() else self._aliases().seen_by(self.statements[-1], name)
-        if not seen:
-            return []
-        others = sorted(seen)
-        message = (
-            f"{self._position()}: {name} is written while {', '.join(others)} may be the same tensor and is read later"
-        )
-        if all(how == MAYBE and "." not in other for other, how in seen.items()):
-            return [cst.Expr(self._unless_same(cst.Name(name), others, message))]
-        return [cst.Expr(self._support("refuse_alias", cst.Name(name), cst.SimpleString(repr(message))))]
-
-    def _unless_same(self, written: cst.BaseExpression, others: Sequence[str], message: str) -> cst.BaseExpression:
-        """`written`, checked to be no other tensor than what the names `others` hold."""
-        held = cst.Tuple([cst.Element(cst.Name(name)) for name in others])
-        return self._support("refuse_same", written, held, cst.SimpleString(repr(message)))
-
-    def _read_beside(self, call: cst.Call, name: str) -> bool:
-        """Whether the statement also reads `name`, or another name of the same tensor, outside of `call`."""
-        statement = self.statements[-1]
-        if isinstance(statement, ast.If | ast.For | ast.While | ast.With):
-            return False
-        others = self._aliases().at.get((statement, name), {})
-        return self._reads(call, name, *(other for other, how in others.items() if how != MAYBE))
-
-    def _reads(self, call: cst.Call, *names_of_it: str) -> bool:
-        """Whether the statement reads one of the names outside of `call`."""
-        statement = self.statements[-1]
-        inside = ast.parse(cst.Module([]).code_for_node(call.with_changes(lpar=[], rpar=[])))
-        return _reads(statement, set(names_of_it)) > _reads(inside, set(names_of_it))
-
-    def _rebinding(self, name: str, call: cst.Call, original: cst.Call) -> cst.BaseExpression:
-        """`(x := ops.add_(x, y))`, unless x is not read again; other names of the same tensor are rebound too."""
-        statement = self.statements[-1]
-        aliases = self._aliases()
-        seen = aliases.seen_by(statement, name)
-        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
-        maybe = {other for other, how in aliases.at.get((statement, name), {}).items() if how == MAYBE}
-        doubtful = sorted(
-            o for o in maybe if "." not in o and (o in seen.keys() - assigned or self._reads(original, o))
-        )
-        if doubtful:
-            message = f"{self._position()}: {name} is written while {', '.join(doubtful)} may be the same tensor"
-            checked = self._unless_same(call.args[0].value, doubtful, message)
-            call = call.with_changes(args=[cst.Arg(checked), *call.args[1:]])
-        seen = {other: how for other, how in seen.items() if other not in maybe}
-        if self._read_beside(original, name):
-            return self.refuse("R05", name, name, f"{name} is written and read in one statement")
-        if any(how != SAME for other, how in seen.items() if other not in assigned):
-            return self.refuse("R05", name, name, f"{name} is written while {', '.join(sorted(seen))} is read later")
-        expression: cst.BaseExpression = call
-        for other in sorted({*seen, *([name] if aliases.read_later(statement, name) else [])} - assigned):
-            if "." in other:
-                return self.refuse("R05", name, name, f"{name} is written and is {other}")
-            expression = cst.NamedExpr(cst.Name(other), expression, [cst.LeftParen()], [cst.RightParen()])
-        return expression
-
-    def _aliases(self) -> Aliases:
-        for scope in reversed(self.scopes):
-            if scope.function is not None:
-                if scope.aliases is None:
-                    cls = self.classes.classes.get(self.unit)
-                    scope.aliases = self.surroundings.effects.aliases(scope.function, self.module, cls)
-                return scope.aliases
-        return Aliases()
-
-    def _is_local(self, name: str) -> bool:
-        return self.in_function and self.meaning(name).local and name != self.receiver
-
-    def _is_statement(self, call: cst.Call) -> bool:
-        statement = self.statements[-1]
-        return isinstance(statement, ast.Expr) and self._expression is call
 
     def _is_view(self, node: cst.BaseExpression) -> bool:
         return (
@@ -424,11 +345,6 @@ def _innermost(call: cst.Call) -> cst.BaseExpression:
             break
         receiver = receiver.func.value
     return receiver
-
-
-def _reads(node: ast.AST, names_of_it: set[str]) -> int:
-    loads = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
-    return sum(part.id in names_of_it for part in loads)
 
 
 def _writes(function: str, call: cst.Call) -> bool:

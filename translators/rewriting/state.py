@@ -86,6 +86,15 @@ class State(cst.CSTTransformer):
         function = next((scope.function for scope in reversed(self.scopes) if scope.function is not None), None)
         return function is None or any(mark in function.name for mark in _CONSTRUCTION)
 
+    def tallied(self) -> frozenset[str]:
+        """Variables of the module that the function adds to, and neither it nor any other that only reads looks at."""
+        function = next((scope.function for scope in self.scopes if scope.function is not None), None)
+        if function is None or not self.module.tallies:
+            return frozenset()
+        declared = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
+        read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        return (self.module.tallies & declared) - read
+
     def meaning(self, dotted: str) -> Resolved:
         return self.surroundings.resolve(self.scopes, dotted)
 

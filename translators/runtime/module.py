@@ -6,6 +6,7 @@ arrays wrapped in `Held`, so that they are constants of the program and no part 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -27,11 +28,24 @@ def _concrete(x: Any) -> Any:
     return x
 
 
+def _in_place(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`p += x`, which Flax declines."""
+
+    def apply(self: Any, other: Any) -> Any:
+        self[...] = operation(self[...], other[...] if isinstance(other, nnx.Variable) else other)
+        return self
+
+    return apply
+
+
 class _Tensor:
     """What PyTorch code does with a parameter or buffer besides arithmetic."""
 
     __slots__ = ()  # so that a parameter can become a frozen one
     __array_ufunc__ = None  # NumPy would otherwise iterate over a Variable on the right of an operator
+
+    __iadd__, __isub__, __imul__ = _in_place(operator.add), _in_place(operator.sub), _in_place(operator.mul)
+    __itruediv__, __ipow__ = _in_place(operator.truediv), _in_place(operator.pow)
 
     @property
     def data(self) -> Any:

@@ -124,6 +124,11 @@ def test_containers_behave_like_lists_and_dictionaries():
     assert [type(layer).__name__ for layer in layers] == ["Identity", "ReLU", "Linear", "Linear", "Linear"]
     assert len(layers) == 5 and layers[-1].out_features == 5 and isinstance(layers[1:], nn.ModuleList)
     assert [name for name, _ in layers.named_children()] == list("01234")
+    holes = nn.ModuleList([None, nn.ReLU(), None])
+    holes.append(nn.Linear(1, 1))
+    holes[0] = nn.Tanh()
+    assert [type(layer).__name__ for layer in holes] == ["Tanh", "ReLU", "NoneType", "Linear"] and len(holes) == 4
+    assert [name for name, _ in holes.named_children()] == ["0", "1", "3"]
     pair = nn.Sequential(nn.ReLU(), nn.Linear(2, 3), nn.ReLU())
     assert isinstance(pair[:2], nn.Sequential) and pair[:2](np.ones((1, 2), np.float32)).shape == (1, 3)
     names = nn.ModuleDict({"a": nn.ReLU()})

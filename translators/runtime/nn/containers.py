@@ -49,8 +49,12 @@ class _Indexed(Module):
 
     def __setitem__(self, index: int, member: Any) -> None:
         name = self._names()[index]
-        self._absent = tuple(other for other in self._absent if other != name)
-        self._place(name, member)
+        if name in self._absent or member is None:
+            members = list(self)
+            members[index] = member
+            self._renamed(members)
+        else:
+            setattr(self, name, member)
 
     def __delitem__(self, index: Any) -> None:
         members = list(self)

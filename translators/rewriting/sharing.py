@@ -1,0 +1,124 @@
+"""What else would see a write into a tensor, and the checks that stand before it in emitted code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+import libcst as cst
+
+from translators.rewriting.aliases import MAYBE, SAME, Aliases, roots
+from translators.rewriting.context import Scope
+from translators.rewriting.state import State
+
+
+class Sharing(State):
+    """Questions about the names of the function that is being rewritten."""
+
+    def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
+        """What checks, before a write into `name`, that no other live name would see it."""
+        seen = {} if self.at_construction() else self._aliases().seen_by(self.statements[-1], name)
+        if not seen:
+            return []
+        others = sorted(seen)
+        message = (
+            f"{self._position()}: {name} is written while {', '.join(others)} may be the same tensor and is read later"
+        )
+        if all(how == MAYBE and "." not in other for other, how in seen.items()):
+            return [cst.Expr(self._unless_same(cst.Name(name), others, message))]
+        return [cst.Expr(self._support("refuse_alias", cst.Name(name), cst.SimpleString(repr(message))))]
+
+    def _unless_same(self, written: cst.BaseExpression, others: Sequence[str], message: str) -> cst.BaseExpression:
+        """`written`, checked to be no other tensor than what the names `others` hold."""
+        held = cst.Tuple([cst.Element(cst.Name(name)) for name in others])
+        return self._support("refuse_same", written, held, cst.SimpleString(repr(message)))
+
+    def _rebinding(self, name: str, call: cst.Call, original: cst.Call) -> cst.BaseExpression:
+        """`(x := ops.add_(x, y))`, unless x is not read again; other names of the same tensor are rebound too."""
+        statement = self.statements[-1]
+        aliases = self._aliases()
+        seen = aliases.seen_by(statement, name)
+        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        maybe = {other for other, how in aliases.at.get((statement, name), {}).items() if how == MAYBE}
+        doubtful = sorted(
+            o for o in maybe if "." not in o and (o in seen.keys() - assigned or self._reads(original, o))
+        )
+        if doubtful:
+            message = f"{self._position()}: {name} is written while {', '.join(doubtful)} may be the same tensor"
+            checked = self._unless_same(call.args[0].value, doubtful, message)
+            call = call.with_changes(args=[cst.Arg(checked), *call.args[1:]])
+        seen = {other: how for other, how in seen.items() if other not in maybe}
+        if self._read_beside(original, name):
+            return self.refuse("R05", name, name, f"{name} is written and read in one statement")
+        if any(how != SAME for other, how in seen.items() if other not in assigned):
+            return self.refuse("R05", name, name, f"{name} is written while {', '.join(sorted(seen))} is read later")
+        expression: cst.BaseExpression = call
+        for other in sorted({*seen, *([name] if aliases.read_later(statement, name) else [])} - assigned):
+            if "." in other:
+                return self.refuse("R05", name, name, f"{name} is written and is {other}")
+            expression = cst.NamedExpr(cst.Name(other), expression, [cst.LeftParen()], [cst.RightParen()])
+        return expression
+
+    def _seen_after(self, call: cst.Call, argument: cst.BaseExpression) -> list[str]:
+        """Names that are read during or after the statement and may share memory with an argument of `call`."""
+        statement, aliases = self.statements[-1], self._aliases()
+        names = [name for name in self._shared(argument) if self._is_local(name)]
+        later = {other for name in names for other in aliases.seen_by(statement, name)}
+        later |= {name for name in names if aliases.read_later(statement, name)}
+        assigned = {t.id for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)}
+        return sorted((later - assigned) | {name for name in names if self._read_beside(call, name)})
+
+    def _shared(self, expression: cst.BaseExpression) -> dict[str, str]:
+        """Names whose memory the value of an expression may share."""
+        text = cst.Module([]).code_for_node(expression.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
+        return roots(ast.parse(text, mode="eval").body, self._aliases().local)
+
+    def _read_beside(self, call: cst.Call, name: str) -> bool:
+        """Whether the statement also reads `name`, or another name of the same tensor, outside of `call`."""
+        statement = self.statements[-1]
+        around = self._function_scope()
+        inner = self.scopes[self.scopes.index(around) + 1 :] if around is not None else []
+        if inner and not any(name in scope.names for scope in inner):
+            return True  # a comprehension or lambda runs it more than once
+        if isinstance(statement, ast.If | ast.For | ast.While | ast.With):
+            return False
+        others = self._aliases().at.get((statement, name), {})
+        return self._reads(call, name, *(other for other, how in others.items() if how != MAYBE))
+
+    def _reads(self, call: cst.Call, *names_of_it: str) -> bool:
+        """Whether the statement reads one of the names outside of `call`."""
+        statement = self.statements[-1]
+        inside = ast.parse(cst.Module([]).code_for_node(call.with_changes(lpar=[], rpar=[])))
+        return _reads(statement, set(names_of_it)) > _reads(inside, set(names_of_it))
+
+    def _aliases(self) -> Aliases:
+        scope = self._function_scope()
+        if scope is None or scope.function is None:
+            return Aliases()
+        if scope.aliases is None:
+            cls = self.classes.classes.get(self.unit)
+            scope.aliases = self.surroundings.effects.aliases(scope.function, self.module, cls)
+        return scope.aliases
+
+    def _function_scope(self) -> Scope | None:
+        return next((scope for scope in reversed(self.scopes) if scope.function is not None), None)
+
+    def _is_local(self, name: str) -> bool:
+        return self.in_function and self.meaning(name).local and name != self.receiver
+
+    def _is_statement(self, call: cst.Call) -> bool:
+        statement = self.statements[-1]
+        return isinstance(statement, ast.Expr) and self._expression is call
+
+    def _position(self) -> str:
+        path, line = self.module.file.position(getattr(self.statements[-1], "lineno", 1))
+        return f"{path}:{line}"
+
+    def _support(self, name: str, *arguments: cst.BaseExpression) -> cst.Call:
+        self.result.namespaces[name] = f"translators.runtime.support.{name}"
+        return cst.Call(cst.Name(name), [cst.Arg(argument) for argument in arguments])
+
+
+def _reads(node: ast.AST, names_of_it: set[str]) -> int:
+    loads = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
+    return sum(part.id in names_of_it for part in loads)
