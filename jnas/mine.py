@@ -1,4 +1,4 @@
-"""Mine blocks from PyTorch source: python -m jnas.mine SOURCE... (files, folders or installed packages)."""
+"""Mine blocks from PyTorch source: python -m jnas.mine SOURCE..."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ from translators.diagnostics import CODES, UserError
 __all__ = ["MiningReport", "main", "mine"]
 
 
+_EXAMPLES = """A source is read, never imported; sources given together resolve each other's imports.
+
+examples:
+  python -m jnas.mine timm
+  python -m jnas.mine src/mypackage net-1.0.tar.gz --json counts.json
+  python -m jnas.mine mmpretrain-1.2.0-py2.py3-none-any.whl mmcv-2.1.0.tar.gz mmengine-0.10.7-py3-none-any.whl
+
+exit codes: 0 done; 2 bad input, said in one line"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Mine, print what was found; 0, or 2 for bad input."""
     options = _parser().parse_args(arguments)
@@ -37,8 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jnas.mine", description=__doc__)
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="a .py file, a folder or an installed package")
+    parser = argparse.ArgumentParser(
+        prog="python -m jnas.mine",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a .py file, a notebook, a folder, an archive (wheel, zip, tar) or an installed package",
+    )
     parser.add_argument(
         "--library", type=Path, metavar="DIR", help="keep libraries here instead of in the user's cache"
     )

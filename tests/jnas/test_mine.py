@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_an_interrupted_run_leaves_no_half_library(source, cache):
 
     with pytest.raises(KeyboardInterrupt):
         mine([str(source)], cache, interrupt)
-    assert list(cache.iterdir()) == []
+    assert [path for path in cache.iterdir() if not path.name.startswith(".")] == []
     assert mine([str(source)], cache).sources[0].placeable == 1
 
 
@@ -139,6 +140,25 @@ def test_sources_without_anything_to_mine_are_bad_input(tmp_path, cache, capsys,
     assert main([str(folder), "--library", str(cache)]) == 2
     error = capsys.readouterr().err
     assert str(folder) in error and error.count("\n") == 1
+
+
+def test_an_error_names_what_was_given(tmp_path, cache, capsys):
+    (tmp_path / "plain.py").write_text("x = 1\n")
+    assert main([str(tmp_path / "plain.py"), "--library", str(cache)]) == 2
+    assert str(tmp_path / "plain.py") + ": no class" in capsys.readouterr().err
+
+
+def test_an_archive_and_a_notebook_are_mined(source, cache, tmp_path):
+    with zipfile.ZipFile(tmp_path / "nets-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("nets/__init__.py", "")
+        wheel.writestr("nets/gates.py", SOURCE)
+    cells = [{"cell_type": "code", "source": ["%matplotlib inline\n"]}, {"cell_type": "code", "source": SOURCE}]
+    (tmp_path / "gates.ipynb").write_text(json.dumps({"cells": cells}))
+    given = [str(tmp_path / "nets-1.0-py3-none-any.whl"), str(tmp_path / "gates.ipynb")]
+    report = mine(given, cache)
+    assert [row.placeable for row in report.sources] == [1, 1]
+    places = {b.name: b.provenance["path"] for b in open_library(report.folders).placeable() if b.mined}
+    assert places == {"nets.gates.Gate": "nets/gates.py", "gates.Gate": "gates.ipynb[cell 2]"}
 
 
 def test_an_unwritable_library_folder_is_bad_input(source, tmp_path, capsys):
