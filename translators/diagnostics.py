@@ -35,7 +35,7 @@ class Refused(Exception):
     """Source or a call that is not supported. `code` is one of CODES, `message` says what and why."""
 
     def __init__(self, code: str, message: str):
-        super().__init__(f"{code}: {message}")
+        super().__init__(f"{code}: {message}; {CODES[code][1]}")
         self.code = code
         self.message = message
 

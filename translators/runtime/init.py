@@ -12,11 +12,28 @@ import numpy as np
 from translators.diagnostics import Refused
 from translators.runtime.arrays import public, value
 from translators.runtime.construction import construction
-from translators.runtime.tensor.inplace import copy_, fill_, normal_, trunc_normal_, uniform_
+from translators.runtime.tensor.inplace import _write, copy_, fill_, normal_, uniform_
 
-__all__ = ["fill_", "normal_", "trunc_normal_", "uniform_"]
+__all__ = ["normal_", "uniform_"]
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+
+
+def trunc_normal_(input: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Any:
+    return _write(input, lambda array: _truncated(array, mean, std, a, b))
+
+
+def _truncated(array: np.ndarray, mean: float, std: float, a: float, b: float) -> np.ndarray:
+    """Normal numbers, drawn again where they fall outside [a, b]."""
+    generator = construction().generator
+    numbers = generator.standard_normal(array.shape, np.float32) * np.float32(std) + np.float32(mean)
+    outside = (numbers < a) | (numbers > b)
+    while outside.any():
+        numbers[outside] = generator.standard_normal(int(outside.sum()), np.float32) * np.float32(std) + np.float32(
+            mean
+        )
+        outside = (numbers < a) | (numbers > b)
+    return numbers
 
 
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:

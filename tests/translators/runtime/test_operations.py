@@ -19,6 +19,7 @@ from tests.translators.runtime.catalogue import FAMILIES
 from translators import Refusal, load_class, open_source, translate_source
 from translators.diagnostics import Refused
 from translators.runtime.construction import constructing, randomness
+from translators.runtime.functional.convolution import platform
 from translators.runtime.module import Parameter
 from translators.runtime.state import load_state_dict, state_dict
 
@@ -134,6 +135,14 @@ def test_operation(family, number, classes):
         translated = cls().train(case.training)
     load_state_dict(translated, {name: _array(tensor) for name, tensor in original.state_dict().items()})
     _compare(case, original, translated, what)
+
+
+@pytest.fixture(autouse=True)
+def lowering(request):
+    """Every other case as on an accelerator: there convolutions are lowered in another way."""
+    token = platform.set("gpu" if request.node.callspec.params["number"] % 2 else "cpu")
+    yield
+    platform.reset(token)
 
 
 def _compare(case, original, translated, what):

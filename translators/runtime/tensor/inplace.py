@@ -11,7 +11,7 @@ from flax import nnx
 
 from translators.diagnostics import Refused
 from translators.runtime.arrays import ARRAYS, public, value
-from translators.runtime.construction import construction, draw_normal, draw_uniform, is_placeholder
+from translators.runtime.construction import draw_normal, draw_uniform, is_placeholder
 from translators.runtime.tensor import elementwise, indexing, linear_algebra, reduction, shape, special
 
 
@@ -96,23 +96,6 @@ def bernoulli_(input: Any, p: float = 0.5) -> Any:
 
 def exponential_(input: Any, lambd: float = 1.0) -> Any:
     return _write(input, lambda array: -elementwise.log1p(-draw_uniform(array.shape, dtype=array.dtype)) / lambd)
-
-
-def trunc_normal_(input: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Any:
-    return _write(input, lambda array: _truncated(array, mean, std, a, b))
-
-
-def _truncated(array: np.ndarray, mean: float, std: float, a: float, b: float) -> np.ndarray:
-    """Normal numbers, drawn again where they fall outside [a, b]."""
-    generator = construction().generator
-    numbers = generator.standard_normal(array.shape, np.float32) * np.float32(std) + np.float32(mean)
-    outside = (numbers < a) | (numbers > b)
-    while outside.any():
-        numbers[outside] = generator.standard_normal(int(outside.sum()), np.float32) * np.float32(std) + np.float32(
-            mean
-        )
-        outside = (numbers < a) | (numbers > b)
-    return numbers
 
 
 def log_normal_(input: Any, mean: float = 1.0, std: float = 2.0) -> Any:

@@ -11,6 +11,10 @@ tmi relu(x)
 f relu({x|x, inplace=True|n|x, True})
 f {relu6|selu|silu|hardswish|hardsigmoid|mish}({x * 3|x * 3, inplace=False})
 f {relu_|selu_|elu_|celu_|hardtanh_|leaky_relu_}(x * 3)
+f {relu|relu6|hardtanh|leaky_relu|elu|celu|selu|gelu|silu|softplus|softsign|hardshrink|softshrink|logsigmoid|
+    tanhshrink|sigmoid}(a)
+f {threshold(a, 0.5, 2.0)|hardtanh(a, -0.5, 6.0)|prelu(a, o.reshape(1))|softplus(a, 2.0, 6.0)|rrelu(a)}
+t clamp(a, {-0.5, 6|min=1|max=0.5})
 f hardtanh({x|x, -0.5, 0.7|x, min_val=0.0, max_val=0.3, inplace=False})
 f leaky_relu({x|x, 0.2|x, negative_slope=0.3, inplace=False})
 f elu({x|x, 0.7|x, alpha=2.0})

@@ -105,6 +105,7 @@ def _letters(draw: Draw) -> dict[str, Callable[[], np.ndarray]]:
         "j": lambda: np.stack([np.stack([rng.permutation(b) for _ in range(c)], -1) for _ in range(a)]),  # unique ones
         "k": lambda: rng.permutation(b)[:2],  # some of axis 1, each once
         "h": lambda: rng.integers(0, 2, (a,)),  # a class of two for each row
+        "a": lambda: rng.choice([-30, -6, -3, -1, -0.5, 0, 0.5, 1, 6, 30], (3, 4)).astype(np.float32),  # bounds
         "l": lambda: np.sort(draw.normal(5)),
         "f": lambda: draw.normal(a, b, c).astype(np.float16),
         "c": lambda: (draw.normal(a, b, c) + 1j * draw.normal(a, b, c)).astype(np.complex64),

@@ -30,6 +30,11 @@ tokens RMSNorm({8|8, eps=1e-3|(8,), elementwise_affine=False|8, 1e-6})
 image LocalResponseNorm({3|2|size=5, alpha=0.5, beta=0.5, k=2.0|4, 1.0, 0.75, 1.0})
 sequence LocalResponseNorm({3|2, alpha=1.0})
 volume LocalResponseNorm({3|2, alpha=1.0})
+image Conv2d(4, 4, 3, padding=1, padding_mode={"zeros"|"reflect"|"replicate"|"circular"})
+sequence Conv1d(4, 4, 3, padding=2, padding_mode={"zeros"|"reflect"|"replicate"|"circular"})
+volume Conv3d(4, 4, 3, padding=(1, 0, 2), padding_mode={"zeros"|"reflect"|"replicate"|"circular"})
+tokens LSTM(8, 6, {proj_size=3|2, bidirectional=True, proj_size=2|batch_first=True, bias=False})
+tokens RNN(8, 6, {nonlinearity="relu"|2, "tanh", bidirectional=True})
 tokens Linear({8, 3|8, 3, bias=False|in_features=8, out_features=2})
 tokens- Linear(8, 3)
 image {Sequential(nn.Conv2d(4, 4, 1), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()))|Sequential()|
@@ -182,13 +187,15 @@ def _attention(draw: Draw) -> Case:
 
 
 _TRANSFORMER = """
-TransformerEncoderLayer(8, 2, 16, {0.0|0.1, "gelu"|dropout=0.2, norm_first=True|0.1, F.gelu, 1e-3, True, True|0.0, batch_first=True, bias=False|dropout=0.1, activation=F.silu})
-TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.0, {batch_first=True), 2, nn.LayerNorm(8)|norm_first=True), num_layers=2|), 1})
+tokens TransformerEncoderLayer(8, 2, 16, {0.0|0.1, "gelu"|dropout=0.2, norm_first=True|0.1, F.gelu, 1e-3, True, True|
+    0.0, batch_first=True, bias=False|dropout=0.1, activation=F.silu})
+tokens TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.0, {batch_first=True), 2, nn.LayerNorm(8)|
+    norm_first=True), num_layers=2|), 1})
 """
 
 
 def _transformers(draws: int) -> Iterator[Case]:
-    for case in layers("\n".join(f"tokens {line}" for line in _TRANSFORMER.strip().split("\n")), draws, 76):
+    for case in layers(_TRANSFORMER, draws, 76):
         yield Case(case.body, case.arrays, case.layer, tolerance=1e-4)
     for i in range(3 * draws):
         draw = Draw((77, i))

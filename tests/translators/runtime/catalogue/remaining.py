@@ -62,6 +62,11 @@ p nn.{FractionalMaxPool2d(2, output_size=2)|AdaptiveLogSoftmaxWithLoss(4, 5, [2]
 p x.{is_leaf|grad|names|grad_fn|layout}
 """
 
+_QUANTIZATION = """
+p torch.nn.quantized.FloatFunctional().{add(x, y)|mul(x, y)|cat([x, y], 1)|add_relu(x, y)}
+p torch.ao.quantization.{QuantStub|DeQuantStub}()(x)
+"""
+
 # Positional flags: some say `inplace`, most do not.
 _FLAGS = (
     *("nn.Linear(3, 3, True)", "nn.ReLU(True)", "nn.LeakyReLU(0.1, True)", "nn.LayerNorm(3, 1e-5, True)"),
@@ -76,6 +81,9 @@ def cases(draws: int) -> Iterator[Case]:
         layer = case.body.replace("TENSOR", "torch.empty(4, 4)")
         yield Case("x * self.layer", {"x": Draw((84,)).normal(1)}, f"nn.Parameter({layer})")
     yield from table(_REST, draws, 82)
+    for case in table(_QUANTIZATION, draws, 86):
+        layer, _, call = case.body.replace("()(", "().forward(").partition("().")
+        yield Case(f"self.layer.{call}".replace("layer.forward", "layer"), case.arrays, f"{layer}()")
     for layer in _FLAGS:
         yield Case("z = x * 1\ny = self.layer(z)\nreturn z + y, y * 1", {"x": Draw((85,)).normal(2, 3)}, layer)
     yield Case("z = x * 1\nnn.init.zeros_(z)\nreturn z", {"x": Draw((85,)).normal(2, 3)}, refused="R05")

@@ -73,7 +73,7 @@ t {atleast_2d|atleast_3d}({o|v|x|(v, o)})
 m sum_to_size({x, 1, x.shape[1], 1|x, x.shape[2]|x, (1, 1, 1)})
 p x.{is_same_size(y)|element_size()|numel()|nelement()|ndimension()|is_contiguous()}
 p torch.numel(x), x.contiguous(), x.numel(), x.clone(), torch.clone(y)
-p x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x.contiguous(memory_format=torch.contiguous_format)
+p x.contiguous(memory_format=torch.{contiguous_format|preserve_format})
 p {x.detach()|x.data|x.clone().detach()} * x
 p einops.rearrange({x, "a b c -> c (a b)"|z, "a (b d) c -> a b c d", d=2|[x, y], "n a b c -> a (n b) c"|
     x, "... c -> c ..."})
