@@ -20,15 +20,16 @@ from jnas.runs.claim import versions
 from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
-OPTIONS = ("edits", "train", "sources", "table", "seeds", "queries", "run", "plot", "tries", "questions", "llm")
+EVERYWHERE = ("name", "json", "check", "list")  # options that every benchmark has
 MISSED = 3  # exit code of --check
 # Name on the command line -> module with `measure(...) -> Sequence[Row]`, and what it measures.
 BENCHMARKS = {
     "edits": ("jnas.benchmarks.edits", "chains of random edits: how many pass the gate, train, and how fast"),
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
-    "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
     "calibration": ("jnas.benchmarks.calibration", "whether what the planner believes comes true as often as it says"),
     "proposals": ("jnas.benchmarks.proposals", "milliseconds a proposal, and that they do not grow with the history"),
+    "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
+    "translate": ("jnas.benchmarks.translate", "translated blocks against PyTorch, beside tools that trace it"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
 }
 
@@ -50,21 +51,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tries", type=_positive, metavar="N", help="proposers: proposals or texts of each")
     parser.add_argument("--questions", type=_positive, metavar="N", help="proposers: at least so many to the LLM")
     parser.add_argument("--llm", metavar="NAME", help="proposers: who is asked, as for jnas.search")
+    parser.add_argument("--spec", type=Path, metavar="FILE", help="translate: the blocks, as for translators verify")
+    parser.add_argument("--root", action="append", metavar="NAME=DIR", help="translate: folder of a source")
+    parser.add_argument("--python", action="append", metavar="TOOL=PATH", help="translate: interpreter that has a tool")
     options = parser.parse_args(arguments)
     if options.list:
         for name, (_, purpose) in BENCHMARKS.items():
             print(f"{name:<12}{purpose}")
         return 0
     try:
-        given = {name: getattr(options, name) for name in OPTIONS}
-        given = {name: value for name, value in given.items() if value is not None}
-        return run(options.name, options.json, options.check, **given)
+        given = {name: value for name, value in vars(options).items() if name not in EVERYWHERE and value is not None}
+        return measured(options.name, options.json, options.check, **given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def run(name: str | None, out: Path | None, check: bool, **given: Any) -> int:
+def measured(name: str | None, out: Path | None, check: bool, **given: Any) -> int:
     """Measure `name` as `given`, show the table, write it to `out`. Returns the exit code; raises UserError."""
     if name not in BENCHMARKS:
         near = difflib.get_close_matches(name or "", BENCHMARKS, n=1, cutoff=0.4)

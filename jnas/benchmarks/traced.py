@@ -1,6 +1,7 @@
 """Blocks converted by another tool that traces PyTorch; `translate` runs this module with that tool's own interpreter.
 
-`python -m jnas.benchmarks.traced TOOL` answers each row, a line of JSON, with a line: status, reason, seconds to convert.
+`python -m jnas.benchmarks.traced TOOL` reads rows and prints answers (status, reason, seconds to convert), a line of
+JSON each.
 """
 
 from __future__ import annotations
