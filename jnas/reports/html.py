@@ -46,7 +46,19 @@ def page(run: Run) -> str:
         tag("title", title),
         tag("style", Markup(PAGE)),
     )
-    sections = (_plots, _best_tree, _lineage, _candidates, _turned_down, _blocks, _choices, _phases, _settings)
+    sections = (
+        _plots,
+        _best_tree,
+        _lineage,
+        _front,
+        _candidates,
+        _why,
+        _turned_down,
+        _blocks,
+        _choices,
+        _phases,
+        _settings,
+    )
     body = tag("body", tag("main", _summary(run, title), *(section(run) for section in sections)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
@@ -131,6 +143,27 @@ def _candidates(run: Run) -> Markup:
     columns = "# | from | edit: | turned down | parameters | multiply-adds | accuracy | gain | training"
     caption = "Accuracy on validation, gain over the parent in points, proposals turned down before the candidate."
     return _section("Candidates", _table(caption, columns, rows, winner=run.best.number if run.best else None))
+
+
+def _front(run: Run) -> Markup:
+    if not run.front:
+        return Markup()
+    rows = []
+    for row in run.front:
+        latency = None if row.result is None else row.result.latency
+        milliseconds = "" if latency is None else f"{1000 * latency:.3f}"
+        counts = count(row.verdict.parameters), count(row.verdict.multiply_adds)
+        rows.append((row.number, row.description or "the start tree", percent(accuracy(row)), *counts, milliseconds))
+    caption = f"No candidate is better in one of {', '.join(run.configuration.planner.objectives)} and worse in none."
+    columns = "# | edit: | accuracy | parameters | multiply-adds | ms an image"
+    return _section("Pareto front", _table(caption, columns, rows, winner=run.best.number if run.best else None))
+
+
+def _why(run: Run) -> Markup:
+    rows = [(row.number, row.plan["explanation"]) for row in run.candidates if row.plan and "explanation" in row.plan]
+    caption = "What the planner believed: posterior means with 90 % intervals."
+    table = _table(caption, "# | plan:", rows)
+    return _section("Why these edits", tag("details", tag("summary", "a line for each candidate"), table))
 
 
 def _turned_down(run: Run) -> Markup:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
 
+import numpy as np
+
 from jnas.library.store import Library, open_library
+from jnas.planning.pareto import front
 from jnas.runs import configuration
 from jnas.runs.archive import winner
 from jnas.runs.configuration import Configuration
@@ -69,6 +72,17 @@ class Run:
         scored = [candidate for candidate in self.candidates if accuracy(candidate) is not None]
         return max(scored, key=lambda candidate: (accuracy(candidate), -candidate.number), default=None)
 
+    @cached_property
+    def front(self) -> tuple[Candidate, ...]:
+        """Candidates that no other one beats in every objective, the most accurate first; none for one objective."""
+        objectives = self.configuration.planner.objectives
+        known = [(row, tuple(OF_CANDIDATE[name](row) for name in objectives)) for row in self.candidates]
+        values = np.array([values for _, values in known if None not in values], float)
+        if len(objectives) < 2 or not len(values):
+            return ()
+        rows = [row for row, values in known if None not in values]
+        return tuple(sorted((rows[i] for i in front(values)), key=lambda row: (-(accuracy(row) or 0.0), row.number)))
+
     def gain(self, candidate: Candidate) -> float | None:
         """Validation accuracy above the parent's."""
         own = accuracy(candidate)
@@ -118,6 +132,14 @@ def accuracy(candidate: Candidate) -> float | None:
     """On validation; None for a candidate that failed or is not trained yet."""
     result = candidate.result
     return result.accuracy if result is not None and result.status == "ok" else None
+
+
+OF_CANDIDATE: Mapping[str, Callable[[Candidate], float | None]] = {  # pareto.OBJECTIVES, of what is stored
+    "accuracy": accuracy,
+    "parameters": lambda row: None if row.verdict.parameters is None else -row.verdict.parameters,
+    "multiply_adds": lambda row: None if row.verdict.multiply_adds is None else -row.verdict.multiply_adds,
+    "latency": lambda row: None if row.result is None or row.result.latency is None else -row.result.latency,
+}
 
 
 def blocks_of(tree: Any) -> Iterator[str]:

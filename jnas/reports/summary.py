@@ -9,7 +9,7 @@ from rich.text import Text
 from jnas.reports.changes import changed
 from jnas.reports.costs import known_costs
 from jnas.reports.run import Run, accuracy
-from jnas.reports.text import clean, duration, gain, percent
+from jnas.reports.text import clean, count, duration, gain, percent
 from jnas.trees.drawing import draw
 from jnas.trees.picture import lines
 from translators.diagnostics import UserError
@@ -19,6 +19,8 @@ def print_summary(run: Run, console: Console | None = None) -> None:
     """Candidates, the best tree with what changed since the start, test accuracies, where everything lies."""
     console = console or Console()
     console.print(_candidates(run))
+    if run.front:
+        console.print(_front(run))
     if run.best is not None:
         _print_best(run, console)
     _print_files(run, console)
@@ -45,6 +47,25 @@ def _candidates(run: Run) -> Table:
             Text(clean(result.status), "yellow") if result and failed else percent(accuracy(candidate)),
             Text(gain(better), "green" if better and better > 0 else "dim"),
             style="bold" if candidate is run.best else "",
+        )
+    return table
+
+
+def _front(run: Run) -> Table:
+    table = Table(title=f"Pareto front of {', '.join(run.configuration.planner.objectives)}", title_justify="left")
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("edit", ratio=1)
+    for name in ("validation\naccuracy", "parameters", "multiply-\nadds", "ms an\nimage"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in run.front:
+        latency = None if row.result is None else row.result.latency
+        table.add_row(
+            str(row.number),
+            Text(clean(row.description) or "the start tree"),
+            percent(accuracy(row)),
+            count(row.verdict.parameters),
+            count(row.verdict.multiply_adds),
+            "" if latency is None else f"{1000 * latency:.3f}",
         )
     return table
 

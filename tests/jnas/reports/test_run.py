@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from jnas.evaluation.outcomes import Result
+from jnas.reports import html
 from jnas.reports.run import Run, blocks_of
+from jnas.reports.summary import print_summary
 from jnas.runs import configuration
 from jnas.runs.database import Final
 from translators.diagnostics import UserError
@@ -35,6 +39,34 @@ def test_the_tested_tree_is_the_winner_even_where_another_scored_higher_in_the_s
     finals = tuple(Final(number, 1, split, Result("ok", accuracy)) for number, split, accuracy in scores)
     other = Run(run.directory, settings, run.candidates, finals=finals)
     assert other.best is not None and other.best.number == 4  # also where an earlier winner has a better test accuracy
+
+
+def traded(run: Run) -> Run:
+    """The run as one that trades accuracy off against parameters, of which candidate 4 has few and 3 has many."""
+    sizes = {0: 100, 1: 100, 2: 1, 3: 900, 4: 50}
+    rows = tuple(
+        replace(
+            row,
+            verdict=replace(row.verdict, parameters=sizes[row.number]),
+            plan={"explanation": "swap by posterior draw: improved 0.40 [0.10, 0.70]"} if row.number else None,
+        )
+        for row in run.candidates
+    )
+    planning = replace(run.configuration.planner, objectives=("accuracy", "parameters"))
+    return replace(run, candidates=rows, configuration=replace(run.configuration, planner=planning))
+
+
+def test_the_front_is_what_nothing_beats_in_every_objective(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    assert run.front == ()  # of one objective there is a best, and no front
+    both = traded(run)
+    assert [row.number for row in both.front] == [3, 4]
+    page = html.page(both)
+    assert "Pareto front" in page and "Pareto front" not in html.page(run)
+    assert "improved 0.40 [0.10, 0.70]" in page
+    console = Console(width=100, file=io.StringIO())
+    print_summary(both, console)
+    assert "Pareto front of accuracy, parameters" in console.file.getvalue()
 
 
 def test_the_command_that_continues_can_be_typed(make_run: Callable[..., Run]) -> None:
