@@ -7,7 +7,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import MutableSequence, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -46,7 +46,7 @@ class _Used(type):
 
 
 class _Absent(ModuleType):
-    __path__: Iterable[str] = ()
+    __path__: MutableSequence[str] = []  # noqa: RUF012  import looks for it
     __all__: Sequence[str] = ()
 
     def __getattr__(self, name: str) -> Any:

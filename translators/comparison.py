@@ -266,7 +266,7 @@ def _loss(inputs: Any, graph: Any, parameters: Any, rest: Any, cotangents: Any) 
 def _distances(ours: Run, theirs: Run, where: str) -> dict[str, float]:
     return {
         "output": difference(ours[0], theirs[0], f"output in {where}"),
-        "gradient": 0.0 if theirs[1] is None else difference(ours[1], theirs[1], f"gradient in {where}"),
+        "gradient": difference(ours[1] or [], theirs[1], f"gradient in {where}") if theirs[1] is not None else 0.0,
         "statistics": difference([ours[2][k] for k in theirs[2]], list(theirs[2].values()), f"statistics in {where}"),
     }
 
@@ -301,7 +301,7 @@ def _first_difference(ours: list, theirs: list) -> str:
     return "submodules agree one by one"
 
 
-def _differences_confirm(theirs: Any, original: Any, gradients: Sequence[np.ndarray], training: bool) -> bool:
+def _differences_confirm(theirs: Any, original: Any, gradients: Any, training: bool) -> bool:
     """Whether finite differences of PyTorch's outputs agree with our gradients along three random directions."""
     inputs, _, cotangents, _, _ = original
     rng = np.random.default_rng(2)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import translators
-from jnas.library.binding import BindError, Shape, bind, output_shape
+from jnas.library.binding import BindError, Shape, bind, contract_of, open_arguments, output_shape
 from jnas.library.block import Block
 from jnas.library.closures import Closures
 from jnas.library.execution import Place
@@ -87,15 +87,37 @@ def cases_of(block: Block, example: Mapping[str, Any] | None) -> Iterator[dict[s
 
 
 def _bound_cases(block: Block) -> Iterator[dict[str, Any]]:
-    """Three places: an even size, batch one at another width, odd sizes."""
-    assert block.contract is not None
+    """Three places: an even size, batch one at another width, odd sizes with other decisions (if they fit together)."""
     even = [(width, size, size) for size in _SIZES for width in _WIDTHS]
     odd = [(width, *sizes) for sizes in _ODD_SIZES for width in _WIDTHS]
     found = list(islice(_fitting(block, even), 2))
-    places = [*zip(found[:1], (2,)), *zip(found[-1:], (1,)), *zip(islice(_fitting(block, odd), 1), (2,))]
-    for shape, batch in places:
-        place = Place(shape, block.contract.layout, batch)
-        yield _case(bind(block, {}, shape), place.tensor)
+    for shape in found[:1]:
+        yield _bound_case(block, {}, shape, 2)
+    for shape in found[-1:]:
+        yield _bound_case(block, {}, shape, 1)
+    for shape in list(islice(_fitting(block, odd), 1)) or found[:1]:
+        yield _bound_case(block, _other_decisions(block, shape), shape, 2)
+        yield _bound_case(block, {}, shape, 2)
+
+
+def _bound_case(block: Block, args: Mapping[str, Any], shape: Shape, batch: int) -> dict[str, Any]:
+    place = Place(shape, contract_of(block).layout, batch)
+    return _case(bind(block, args, shape), place.tensor)
+
+
+def _other_decisions(block: Block, shape: Shape) -> dict[str, Any]:
+    """For each argument that a tree may set here a value that is not its default, as long as all bind together."""
+    args: dict[str, Any] = {}
+    for name, values in open_arguments(block, shape).items():
+        parameter = block.parameter(name)
+        others = [value for value in values if parameter is None or value != parameter.default]
+        for value in others[:1]:
+            try:
+                output_shape(block, {**args, name: value}, shape)
+            except BindError:
+                continue
+            args[name] = value
+    return args
 
 
 def _fitting(block: Block, shapes: Sequence[Shape]) -> Iterator[Shape]:

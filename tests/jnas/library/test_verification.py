@@ -36,7 +36,8 @@ class Pooled(nn.Module):
 
 def test_cases_are_places_that_the_contract_allows():
     block = open_library()[f"{OWN_PREFIX}ConvNormAct"]
-    first, single, odd = verification.cases_of(block, None)
+    first, single, odd, default = verification.cases_of(block, None)
+    assert odd["init"] != default["init"] and odd["input_shapes"] == default["input_shapes"]
     assert first["input_shapes"][0][0] == 2 and first["input_shapes"][0][2] == first["input_shapes"][0][3]
     assert single["input_shapes"][0][0] == 1 and single["input_shapes"][0][1] != first["input_shapes"][0][1]
     assert odd["input_shapes"][0][2] % 2 and odd["input_shapes"][0][2] != odd["input_shapes"][0][3]
