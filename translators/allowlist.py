@@ -17,7 +17,7 @@ from translators.rewriting import names
 
 _RUNTIME = "translators.runtime"
 _SUPPORT = names.words(
-    """Registry refuse unsupported refuse_alias refuse_same look_up require set_item get_item
+    """later Registry refuse unsupported refuse_alias refuse_same look_up require set_item get_item
     unless_in_place"""
 )
 _DUNDER_ATTRIBUTES = names.words("__init__ __call__ __name__ __module__ __qualname__")
@@ -39,6 +39,7 @@ _CHECKED = (
     ast.Expr,
 )
 _STRANGE = re.compile(r"[^ -~\n\t]")
+_EMITTED_MODULE = re.compile(r"'\.+[^\W\d]\w*(\.[^\W\d]\w*)*'")
 _FORMAT_FIELD = re.compile(r"\{[^{}]*__")
 
 
@@ -167,6 +168,10 @@ class _Checker:
                 name = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
                 if not isinstance(name, str) or name.startswith("__") or _FORBIDDEN_ATTRIBUTES.fullmatch(name):
                     yield Violation(node.lineno, f"{node.func.id} with a name that is not a plain constant")
+        elif self.imported.get(node.func.id) == f"{_RUNTIME}.support.later":
+            given = [ast.unparse(argument) for argument in node.args]
+            if node.keywords or len(given) != 2 or given[0] != "__name__" or not _EMITTED_MODULE.fullmatch(given[1]):
+                yield Violation(node.lineno, "later with unusual arguments")
         elif node.func.id == "type" and len(node.args) + len(node.keywords) != 1:
             yield Violation(node.lineno, "class made by type()")
 

@@ -78,7 +78,8 @@ def _needs(module: Module, units: list[Unit], emitted: set[Unit], closures: Clos
 def _module_needs(units: list[Unit], emitted: set[Unit], closures: Closures) -> dict[str, Module]:
     """Local name -> module of the sources, for those that the emitted units import as modules."""
     there = {unit.module for unit in emitted}
-    used = [closures.rewriter.rewrite(unit).modules for unit in units if closures.failure(unit) is None]
+    whole = [closures.rewriter.rewrite(unit) for unit in units if closures.failure(unit) is None]
+    used = [rewritten.modules for rewritten in whole if rewritten.entries is None]
     return {local: module for modules in used for local, module in modules.items() if module in there}
 
 
@@ -97,12 +98,12 @@ def _emit(
     for local, target in sorted(_module_needs(units, emitted, closures).items()):
         package, _, name = target.name.rpartition(".")
         place = bottom if circles.get(target) == circles[module] else top
-        place.setdefault(_relative(module, package), []).append(name if name == local else f"{name} as {local}")
+        place.setdefault(_relative(module.package, package), []).append(name if name == local else f"{name} as {local}")
     for local, (unit, name) in needs.items():
         # Modules that need each other when running only: the import waits until this one is complete.
         late = circles[unit.module] == circles[module] and unit not in eager
         spelled = name if name == local else f"{name} as {local}"
-        (bottom if late else top).setdefault(_relative(module, unit.module.name), []).append(spelled)
+        (bottom if late else top).setdefault(_relative(module.package, unit.module.name), []).append(spelled)
     namespaces: dict[str, str] = {}
     texts = []
     for unit in units:
@@ -157,7 +158,14 @@ def _registry_text(rewritten: Rewritten, emitted: set[Unit]) -> tuple[str, dict[
         name: expression for name, (unit, expression) in rewritten.entries.items() if not unit or unit in emitted
     }
     lines = "".join(f"        {name!r}: lambda: {expression},\n" for name, expression in sorted(entries.items()))
-    return rewritten.text.replace("{}", f"{{\n{lines}    }}" if lines else "{}"), rewritten.namespaces
+    text = rewritten.text.replace("{}", f"{{\n{lines}    }}" if lines else "{}")
+    loaded = {expression.partition(".")[0] for expression in entries.values()} & rewritten.modules.keys()
+    here = rewritten.unit.module.name
+    later = [
+        f'{local} = later(__name__, "{_relative(here, rewritten.modules[local].name)}")' for local in sorted(loaded)
+    ]
+    namespaces = rewritten.namespaces | ({"later": f"{_SUPPORT}later"} if later else {})
+    return "\n".join([*later, text]), namespaces
 
 
 def _standalone_header(mined: MinedClass) -> str:
@@ -213,9 +221,9 @@ def _source_imports(grouped: Mapping[str, list[str]], comment: str = "") -> str:
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def _relative(importer: Module, target: str) -> str:
-    """The relative spelling of the module `target` in `importer`; the root of all is the empty name."""
-    here = importer.package.split(".") if importer.package else []
+def _relative(package: str, target: str) -> str:
+    """The relative spelling of the module `target` in `package`; the root of all is the empty name."""
+    here = package.split(".") if package else []
     there = target.split(".") if target else []
     shared = 0
     while shared < min(len(here), len(there)) and here[shared] == there[shared]:

@@ -36,6 +36,18 @@ def link(modules: Mapping[str, str], names: Sequence[str], reserved: Sequence[st
     return linker.linked(names, reserved)
 
 
+def module_loaded_later(statement: ast.stmt, dotted: str) -> tuple[str, str] | None:
+    """(local name, emitted module) of `local = later(__name__, "..module")` in the emitted module `dotted`."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+        return None
+    if ast.unparse(statement.value.func) != "later":
+        return None
+    path = ast.literal_eval(statement.value.args[1])
+    name = path.lstrip(".")
+    above = dotted.split(".")[: dotted.count(".") + 2 - (len(path) - len(name))]
+    return ast.unparse(statement.targets[0]), ".".join([*above, name])
+
+
 def _dotted(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
@@ -86,6 +98,8 @@ class _Module:
         for statement in ast.parse(text).body:
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 self._import(statement, known)
+            elif (loaded := module_loaded_later(statement, dotted)) is not None and loaded[1] in known:
+                self.imports[loaded[0]] = loaded[1]
             elif isinstance(statement, (ast.Expr, ast.For)):
                 unit = replace(self._unit(statement), binds=())  # a loop variable keeps its name, others avoid it
                 if unit.uses:

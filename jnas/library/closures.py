@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from translators.linking import module_loaded_later
+
 _Place = tuple[str, str]  # (dotted module, name in it)
 
 
@@ -60,7 +62,7 @@ class Closures:
         for file in self._files(module):
             if file.is_file():
                 package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-                return _parse(file.read_text(encoding="utf-8"), package)
+                return _parse(file.read_text(encoding="utf-8"), module, package)
         return _Module({}, {})
 
     def _files(self, module: str) -> Iterator[Path]:
@@ -70,11 +72,14 @@ class Closures:
             yield path.with_name(path.name + ".py")
 
 
-def _parse(text: str, package: str) -> _Module:
+def _parse(text: str, module: str, package: str) -> _Module:
     definitions: dict[str, tuple[str, frozenset[str]]] = {}
     imports: dict[str, _Place] = {}
     lines = text.splitlines(keepends=True)
     for statement in ast.parse(text).body:
+        if (loaded := module_loaded_later(statement, module)) is not None:
+            imports[loaded[0]] = (loaded[1].rpartition(".")[0], loaded[1].rpartition(".")[2])
+            continue
         if isinstance(statement, ast.ImportFrom):
             if statement.level:
                 above = package.split(".") if package else []

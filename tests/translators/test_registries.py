@@ -122,3 +122,30 @@ def test_only_names_that_are_spelled_come_along(source):
     text = standalone(translate_class(source, "Block"), "net.block.Block")
     assert "class Double" in text and "class Unused" not in text and "nn.BatchNorm2d" in text
     assert "inspect" not in text
+
+
+def test_what_registers_may_stand_on_what_builds(tree, tmp_path):
+    files = {
+        "net/__init__.py": "",
+        "net/reg.py": "class Reg:\n    pass\nMODELS = Reg()\n",
+        "net/base.py": """
+            from torch import nn
+            from .reg import MODELS
+            class Base(nn.Module):
+                def made(self, kind='Leaf'):
+                    return MODELS.build(dict(type=kind))
+            """,
+        "net/middle.py": "from .base import Base\nclass Middle(Base):\n    pass\n",
+        "net/leaf.py": """
+            from .middle import Middle
+            from .reg import MODELS
+            @MODELS.register_module()
+            class Leaf(Middle):
+                def forward(self, x):
+                    return self.made()(x) if x.ndim > 1 else x + 1
+            """,
+    }
+    translation = translate_source(tree(files, "net"))
+    for name in ("net.middle.Middle", "net.leaf.Leaf", "net.base.Base"):
+        write_files(translation.modules, tmp_path / name)
+        assert load_class(tmp_path / name, name)().made()(jnp.array([1.0])).tolist() == [2.0]

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from translators.diagnostics import Refused
+
+
+class later:
+    """The emitted module at `path`, relative to the one called `name`, loaded when something is first taken from it.
+
+    What a registry builds is built from it in turn: no order of imports would do.
+    """
+
+    def __init__(self, name: str, path: str):
+        self._place = (path, name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(*self._place), name)
 
 
 class Registry:

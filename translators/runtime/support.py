@@ -15,6 +15,7 @@ from translators.runtime.arrays import ARRAYS, value
 from translators.runtime.construction import is_placeholder
 from translators.runtime.nn import Sequential
 from translators.runtime.registry import Registry as Registry
+from translators.runtime.registry import later as later
 
 
 def refuse(code: str, message: str) -> NoReturn:
