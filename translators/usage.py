@@ -155,13 +155,17 @@ class Usage:
         return {name: tuple(found) for name, found in uses.items()}
 
     def _passed_through(self, cls: Class, known: set[str]) -> Iterator[Argument]:
-        """Arguments that `**kwargs` of the constructor must bring, for what they are passed on to requires them."""
+        """Arguments that `**kwargs` of the constructor bring: read from it, or required by what it is passed on to."""
         found = self._classes.method(cls, "__init__")
         if found is None or found[1].args.kwarg is None:
             return
         owner, constructor = found
         rest = found[1].args.kwarg.arg
         for node in own_nodes(constructor):
+            argument = _read_from(rest, node)
+            if argument is not None and argument.name not in known:
+                known = known | {argument.name}
+                yield argument
             if not isinstance(node, ast.Call) or not any(
                 k.arg is None and dotted(k.value) == rest for k in node.keywords
             ):
@@ -254,6 +258,19 @@ def _defaults(function: FunctionNode) -> dict[str, ast.expr]:
     pairs += [(a, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None]
     nothing = ast.Name(id="", ctx=ast.Load())
     return dict.fromkeys(parameters(function), nothing) | {argument.arg: default for argument, default in pairs}
+
+
+def _read_from(rest: str, node: ast.AST) -> Argument | None:
+    """The argument that `kwargs["name"]`, `kwargs.get("name")` or `kwargs.pop("name", default)` reads."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key)), ctx=ast.Load()) if name == rest:
+            return Argument(key, True, None, "", "")
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=name), attr="get" | "pop"), args=[ast.Constant(value=str(key)), *more]
+        ) if name == rest:
+            default = more[0] if more else ast.Constant(value=None)
+            return Argument(key, False, literal(default), ast.unparse(default), "")
+    return None
 
 
 def _hashable(value: Any) -> Any:

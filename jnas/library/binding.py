@@ -143,7 +143,7 @@ def _offered(block: Block, name: str, role: str, value: Any, shape: Shape) -> bo
 
 def _output_width(block: Block, name: str, args: Mapping[str, Any], width: int) -> int:
     contract = contract_of(block)
-    multiple = contract.output_multiple
+    multiple = contract.output_multiple or width
     value = args.get(name)
     if value is None:
         value = max(multiple, round(width / _expansion(contract) / multiple) * multiple)

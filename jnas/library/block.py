@@ -84,7 +84,7 @@ class Contract:
     ] = ()  # (parameter, "height" | "pair" | "tokens" | "window") bound to the incoming size
     exact_width: int | None = None  # the only incoming width
     width_multiple: int = 1  # incoming width must be a multiple of this (with default heads)
-    output_multiple: int = 1  # value of output_width must be a multiple of this
+    output_multiple: int = 1  # value of output_width must be a multiple of this (0: of the incoming width)
     size_multiple: int = 1  # incoming height and width must be multiples of this
     minimum_width: int = 1
     minimum_size: int = 1

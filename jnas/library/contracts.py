@@ -341,6 +341,11 @@ def _with_output_multiple(experiment: Experiment, block: Block, place: Place) ->
     multiple = _least_multiple(lambda w: fits(experiment, block, {output: w}, place), WIDTH_TESTS)
     if multiple is None:
         return _with_output_tied(experiment, block, output, place)
+    if multiple > 1 and multiple % place.shape[0] == 0:  # as of a depthwise convolution: of the incoming width itself?
+        wider = 3 * place.shape[0] // 2
+        follows = _with(block, output_multiple=0)
+        if fits(experiment, follows, {output: wider}, place.at(shape=(wider, *place.shape[1:]))):
+            return follows
     return _with(block, output_multiple=multiple)
 
 
@@ -390,7 +395,9 @@ def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
 
 
 def _size_multiple(experiment: Experiment, block: Block, at: Callable[..., Place]) -> int | None:
-    return _least_multiple(lambda s: fits(experiment, block, {}, at(s)), SIZE_TESTS)
+    reduction = contract_of(block).reduction
+    tests = tuple((m, s if s >= 2 * reduction else s + 2 * m * reduction) for m, s in SIZE_TESTS)
+    return _least_multiple(lambda s: fits(experiment, block, {}, at(s)), tests)
 
 
 def _bind_window(experiment: Experiment, block: Block, at: Callable[..., Place]) -> Block | None:

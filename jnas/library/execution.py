@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jnas.library.binding import Shape
+from jnas.library.store import runtime_class
 from translators import Refused
 from translators.runtime.construction import constructing, randomness
 from translators.runtime.functional.convolution import platform
@@ -62,12 +63,15 @@ class Failure:
 
 
 def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int, ...] | Failure:
-    """Shape of the tensor that `cls(**arguments)` makes of an input at `place`, or the failure."""
+    """Shape of the tensor that `cls(**arguments)` makes of an input at `place`, or the failure.
+
+    Arguments that spell runtime classes or modules ("nn.GELU") become them.
+    """
     stage = "construction"
 
     def run(x: jax.Array, key: jax.Array) -> jax.Array:
         nonlocal stage
-        module = cls(**arguments).train(place.training)
+        module = cls(**{name: runtime_class(value) for name, value in arguments.items()}).train(place.training)
         stage = "forward"
         with randomness(key):
             result = module(x)
@@ -78,7 +82,8 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
 
     try:
         with constructing(abstract=True), lowering_plainly():
-            # Constructed inside the trace, for only variables of the same trace can be reassigned (statistics).
+            # Constructed inside the trace, with arguments that are modules, for only variables of the same trace can be
+            # reassigned (statistics).
             result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), KEY)
     except Refused as refused:
         return Failure(stage, str(refused), refused.code)

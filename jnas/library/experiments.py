@@ -10,12 +10,23 @@ from typing import Any
 
 from jnas.library.binding import Shape
 from jnas.library.execution import Example, Failure, Place, execute, read_shape
-from jnas.library.hypotheses import Constant, Extent, Guess, Share, Symbol, guesses, optional_guess, role_of, value_at
-from jnas.library.store import runtime_class
+from jnas.library.hypotheses import (
+    Constant,
+    Extent,
+    Guess,
+    Share,
+    Symbol,
+    guesses,
+    optional_guess,
+    role_of,
+    value_at,
+    whole_window,
+)
 from translators import Argument
 
 LAYOUTS_TRIED = ("NCHW", "NHWC", "NLC")
 BASE_SHAPE = (64, 16, 16)
+IMAGE = (32, 32)  # the size of images that whole networks take, tried at widths that layers ask for
 OTHER_SHAPES = ((64, 14, 14), (128, 16, 16), (64, 28, 28))
 GUESSES_TRIED = 24
 GUESSES_TRIED_ELSEWHERE = 3
@@ -50,8 +61,7 @@ class Experiment:
         key = repr((sorted(values.items(), key=lambda item: item[0]), place))
         if key not in self.outcomes:
             self.traces += 1
-            resolved = {name: runtime_class(value) for name, value in values.items()}
-            self.outcomes[key] = execute(self.cls, resolved, place)
+            self.outcomes[key] = execute(self.cls, values, place)
         outcome = self.outcomes[key]
         if isinstance(outcome, Failure):
             return outcome
@@ -99,12 +109,25 @@ def find_start(experiment: Experiment) -> Start | Failure:
             found = _at_hints(experiment, hints, failures)
             if found is not None:
                 return found
-    return _telling(failures)
+    return _in_one_window(experiment, tried[0]) or _telling(failures)
+
+
+def _in_one_window(experiment: Experiment, guess: Guess) -> Start | None:
+    """A start whose optional windows are the whole input, as where a block works within one."""
+    windows = {a.name: symbol for a in experiment.arguments if (symbol := whole_window(a)) is not None}
+    for layout in LAYOUTS_TRIED if windows else ():
+        place = Place(BASE_SHAPE, layout)
+        outcome = experiment.guess({**guess, **windows}, place)
+        if isinstance(outcome, Output):
+            return Start({**guess, **windows}, place, outcome)
+    return None
 
 
 def _at_hints(experiment: Experiment, hints: Mapping[Place, Guess], failures: list[Failure]) -> Start | None:
     """The first start at a width that some layer asked for."""
-    for place, guess in list(hints.items())[:HINTS_TRIED]:
+    places = list(hints.items())
+    places += [(place.at(shape=(place.shape[0], *IMAGE)), guess) for place, guess in places]
+    for place, guess in places[:HINTS_TRIED]:
         outcome = experiment.guess(guess, place)
         if isinstance(outcome, Output):
             return _improved(experiment, Start(guess, place, outcome))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jnas.library.block import Contract
 from jnas.library.execution import KEY, Place, lowering_plainly
+from jnas.library.store import runtime_class
 from translators.runtime.construction import constructing, randomness
 
 # primitives of JAX
@@ -43,7 +44,7 @@ def observe(cls: type, arguments: Mapping[str, Any], place: Place) -> Trace:
     found = Trace(place)
 
     def run(x: jax.Array, key: jax.Array) -> jax.Array:
-        module = cls(**arguments).train()
+        module = cls(**{name: runtime_class(value) for name, value in arguments.items()}).train()
         found.parameters = any(True for _ in module.parameters())
         with randomness(key):
             return module(x)

@@ -46,6 +46,8 @@ ACTIVATION_NAMES = ("ReLU", "GELU", "SiLU", "Hardswish", "ReLU6", "LeakyReLU", "
 
 _PLAIN = r"^(device|dtype|inplace|eps|epsilon|momentum|cfg|config|name|.*_fn|.*_cfg|.*kwargs|.*init.*)$"
 
+_WINDOWS = r"window|win_size|block_size|partition"
+
 # (pattern of the name, role): the first that matches; roles are those of block.ROLES
 _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
     (_PLAIN, "other"),
@@ -56,7 +58,7 @@ _ROLE_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"kernel|^ks?$|pool_size|dw_size", "kernel"),
     (r"(feat|input|img|image|in|grid|fmap)_?(size|shape|res)|resolution|^size$", "size"),
     (r"seq_?len|seq_length|num_tokens|tokens$|num_patches|n_patches|^patches$|seq_size", "size"),
-    (r"window|win_size|block_size|partition", "size"),
+    (_WINDOWS, "size"),
     (r"groups?$", "heads"),
     (r"ratio|expan|mult|factor|reduction|_mul$", "ratio"),
     (r"heads?$|^h$|nhead|cardinality|radix|head_dim|group_size", "heads"),
@@ -243,7 +245,7 @@ def class_names(name: str) -> tuple[str, ...]:
 
 
 def _sizes(name: str, pair: bool) -> tuple[Symbol, ...]:
-    if re.search(r"window|win_size|block_size|partition", name):
+    if re.search(_WINDOWS, name):
         scalars, pairs = (Constant(4), Constant(7)), (Constant((4, 4)), Constant((7, 7)))
         whole: tuple[Symbol, ...] = (Extent("pair"), Extent("height"))
         return (*pairs, *scalars, *whole) if pair else (*scalars, *pairs, *whole)
@@ -254,6 +256,14 @@ def _sizes(name: str, pair: bool) -> tuple[Symbol, ...]:
     return (Extent("height"), Extent("pair"), Extent("tokens"))
 
 
+def whole_window(argument: Argument) -> Symbol | None:
+    """The size of the input for an optional window, as where a block works within one."""
+    default = default_value(argument)
+    if argument.required or not re.search(_WINDOWS, argument.name) or role_of(argument) != "size":
+        return None
+    return Extent("height" if isinstance(default, int) and ITEMS not in argument.uses else "pair")
+
+
 def optional_guess(argument: Argument) -> Symbol | None:
     """What an optional argument may have to be for the class to work at all: a width, a size or a class."""
     default = default_value(argument)
@@ -262,7 +272,9 @@ def optional_guess(argument: Argument) -> Symbol | None:
         return Constant(class_names(argument.name)[0])
     if role == "input width" and isinstance(default, int) and not isinstance(default, bool):
         return Share(Fraction(1))
-    if role == "size" and not re.search(r"window|win_size|block_size|partition", argument.name):
+    if role == "size" and not re.search(_WINDOWS, argument.name):
+        if ITEMS in argument.uses:
+            return Extent("pair")
         if isinstance(default, int) and not isinstance(default, bool):
             return Extent("height")
         if isinstance(default, (tuple, list)):

@@ -26,7 +26,7 @@ from jnas.library.execution import Example, Failure
 from jnas.library.experiments import Experiment, find_start
 from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
-from jnas.library.store import block_to_json, load_class, runtime_class, tuples
+from jnas.library.store import block_to_json, load_class, tuples
 from translators import Argument, Refused
 
 MEMORY_LIMIT = 2 << 30  # bytes of address space that a worker may add to what it has after its imports
@@ -58,7 +58,7 @@ def probe(cls: type, name: str, arguments: Sequence[Argument], calls: Sequence[M
         return Probe(name, "refused" if start.code else "crashed", start.message, start.code)
     values = {argument: value_at(symbol, start.place.shape) for argument, symbol in start.guess.items()}
     example = Example(values, start.place.tensor)
-    trace = observe(cls, {argument: runtime_class(value) for argument, value in values.items()}, start.place)
+    trace = observe(cls, values, start.place)
     try:
         block = with_domains(experiment, find_contract(experiment, start, name), start)
         contract = contract_of(block)

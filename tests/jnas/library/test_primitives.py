@@ -56,7 +56,7 @@ def test_every_offered_value_executes_as_the_contract_predicts(name):
 def test_the_declared_family_is_what_the_trace_shows(name):
     block = OWN_BLOCKS[name]
     place = Place((64, 16, 16), block.contract.layout)
-    arguments = {key: runtime_class(value) for key, value in bind(block, {}, place.shape).items()}
+    arguments = bind(block, {}, place.shape)
     assert family_of(observe(load_class(block), arguments, place), block.contract, name) == block.family
 
 
