@@ -1,4 +1,4 @@
-"""`functional` against `torch.nn.functional`, value and input gradient, over the parameters of each function."""
+"""`functional` against `torch.nn.functional` over whole grids of parameters, where combinations of them matter."""
 
 import itertools
 
