@@ -11,6 +11,7 @@ COMMANDS = {
     "mine": "translate PyTorch source into a library of blocks",
     "train": "train one tree",
     "report": "write the report of a run",
+    "runs": "list, show, verify, export and repair runs",
     "export": "write a tree as one standalone Flax file",
     "benchmarks": "measure, and compare with the targets",
 }

@@ -15,7 +15,6 @@ from types import FrameType
 from typing import NoReturn
 
 from jnas.planning.planners import PLANNERS
-from jnas.preparation import prepared, rehearsal
 from jnas.reports import html
 from jnas.reports.preview import preview, print_preview
 from jnas.reports.run import Run
@@ -23,6 +22,7 @@ from jnas.reports.summary import print_summary
 from jnas.resolving.choosers import UniformChooser
 from jnas.runs.configuration import Configuration, load, names
 from jnas.runs.directory import RunDirectory
+from jnas.searching.preparation import prepared, rehearsal
 from translators.diagnostics import UserError
 
 REHEARSED = 8  # candidates that a dry run goes through

@@ -202,9 +202,7 @@ def _view(title: str, shown: bool) -> Iterator[Progress]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jnas.train", description=__doc__)
-    parser.add_argument(
-        "--tree", required=True, metavar="TREE", help="a start tree, SOURCE:MODEL, a file or a run"
-    )
+    parser.add_argument("--tree", required=True, metavar="TREE", help="a start tree, SOURCE:MODEL, a file or a run")
     parser.add_argument("--dataset", default="fashion_mnist_small", metavar="NAME", help="embedded or of tfds")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where prepared tfds sets lie")
     parser.add_argument("--recipe", default="fast", metavar="NAME", help=", ".join(RECIPES))

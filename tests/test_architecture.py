@@ -21,11 +21,12 @@ ROOMS = {  # room -> how high it stands; a room imports rooms that stand lower, 
     "jnas.runs": 4,
     "jnas.evaluation": 4,
     "jnas.reports": 5,
-    "jnas.benchmarks": 7,
+    "jnas.searching": 6,
+    "jnas.benchmarks": 8,
 }
 SAME_LEVEL = {("jnas.models", "jnas.training"), ("jnas.resolving", "jnas.planning"), ("jnas.evaluation", "jnas.runs")}
 SAME_LEVEL |= {("jnas.runs", "jnas.planning"), ("jnas.runs", "jnas.evaluation"), ("jnas.runs", "jnas.resolving")}
-COMMAND_LINES = 6
+COMMAND_LINES = 7
 LOADED_WHEN_USED = {"jnas.training.cifar"}  # its class derives from one of tensorflow_datasets
 PURE = ("jnas.trees", "jnas.planning", "jnas.library.block", "jnas.library.binding", "jnas.resolving.questions")
 WORLD = {"os", "io", "socket", "subprocess", "shutil", "sqlite3", "urllib", "torch", "tensorflow_datasets", "google"}

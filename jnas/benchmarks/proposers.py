@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from jnas.benchmarks.rows import Row
-from jnas.preparation import rehearsal
 from jnas.reports.run import blocks_of
 from jnas.runs import archive
 from jnas.runs.configuration import Configuration, load
 from jnas.runs.database import Choice
-from jnas.steps import Search
+from jnas.searching.preparation import rehearsal
+from jnas.searching.steps import Search
 
 TRIES = 40
 EXECUTED = ("caps", "duplicate")  # reasons to turn a tree down that say that it executes

@@ -22,7 +22,7 @@ from jnas.runs.configuration import Configuration, PlannerSettings, SearchSettin
 from jnas.runs.database import RunDatabase
 from jnas.runs.directory import RunDirectory
 from jnas.runs.phases import Phases
-from jnas.steps import Search
+from jnas.searching.steps import Search
 from jnas.trees.node import Node, from_json, tree_hash
 
 LIBRARY, SHAPE = open_library(), (1, 28, 28)

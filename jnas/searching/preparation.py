@@ -29,7 +29,7 @@ from jnas.runs.configuration import Configuration, LanguageModelSettings
 from jnas.runs.database import RunDatabase
 from jnas.runs.directory import RunDirectory
 from jnas.runs.phases import Phases
-from jnas.steps import Search
+from jnas.searching.steps import Search
 from jnas.training.data import open_dataset
 from jnas.training.recipes import RECIPES
 from jnas.trees.starts import START_TREES
