@@ -157,9 +157,10 @@ class _Measuring:
                 return found
         if not self.execute:
             raise Unmeasured(node.block)
+        result: NodeCost | BuildError
         try:
-            result: NodeCost | BuildError = measure(node, self.library, shape, self.batch, classes)
-            record = asdict(result)  # type: ignore[call-overload]
+            result = cost = measure(node, self.library, shape, self.batch, classes)
+            record = asdict(cost)
         except BuildError as error:
             result, record = error, {"reason": error.reason, "message": error.message}
         if self.memo is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from jnas.library.block import Block
 from jnas.trees.edits import Edit, node_name
-from jnas.trees.node import Node, Value, canonical, tree_hash, walk
+from jnas.trees.node import Node, canonical, tree_hash, walk
 
 FAMILY = "composite"
 MOST_PARTS = 5
@@ -34,7 +35,7 @@ def blocks_in(node: Node) -> list[str]:
     return [inner.block for _, inner in walk(node) if not inner.is_container]
 
 
-def _template(value: Value, library: Mapping[str, Block]) -> Value:
+def _template(value: Any, library: Mapping[str, Block]) -> Any:
     """Without widths and strides, which come from the place."""
     if isinstance(value, tuple):
         return tuple(_template(item, library) for item in value)

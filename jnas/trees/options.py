@@ -344,7 +344,7 @@ class Options:
         defaults = {parameter.name: parameter.default for parameter in block.parameters}
         for name, values in open_arguments(block, shape).items():
             yield name, bound.get(name, defaults[name]), values
-        if block.contract is not None and bound.get(block.contract.stride) == 1:
+        if block.contract is not None and bound.get(str(block.contract.stride)) == 1:
             yield SOURCE, None, tuple(path_text(place) for place in self._strided() if place != path)
 
     def _set(self, path: Path, name: str, value: Value) -> Edit | None:
@@ -367,7 +367,7 @@ class Options:
     def _strided(self) -> Iterator[Path]:
         for path, node in walk(self.tree):
             contract = None if node.is_container or node.exact else self.library[node.block].contract
-            if contract is not None and node.args.get(contract.stride, 1) != 1:
+            if contract is not None and node.args.get(str(contract.stride), 1) != 1:
                 yield path
 
     def _moved(self, source: Path, target: Path) -> Edit | None:

@@ -78,7 +78,7 @@ def compared(before: Sequence[Line], after: Sequence[Line]) -> list[Line]:
         for picture in (before, after)
     ]
     found: list[Line] = []
-    for kind, i, j, k, m in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for kind, i, j, k, m in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():
         if kind == "equal":
             found += [replace(line, mark="") for line in after[k:m]]
         else:

@@ -17,6 +17,7 @@ def placed(node: Node, before: Shape, after: Shape, inference: Inference) -> Nod
     Of parts one after another one takes the whole change, the first that can; branches take it each, and those of a
     concatenation share the width.
     """
+    fitting: Iterator[Node]
     if node.is_container:
         fitting = (node.with_args(body=body) for body in _bodies(node, before, after, inference))
     else:
