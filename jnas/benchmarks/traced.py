@@ -33,7 +33,7 @@ def torchax(model: Any) -> Callable:
         try:
             return known(self, name)
         except AttributeError:
-            if "imname" not in name:
+            if name.startswith("__"):
                 raise
             return object()
 
