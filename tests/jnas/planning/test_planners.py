@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jnas.planning.history import Infeasible, Record, best, last_improving
+from jnas.planning.history import Infeasible, Record, abridged, best, last_improving
 from jnas.planning.plan import ARMS, WAYS, Settings
 from jnas.planning.planners import PLANNERS, planner
 from jnas.planning.thompson import Posterior, feasibility, success, thompson
@@ -58,6 +58,15 @@ def test_posterior_mean_and_interval() -> None:
 
 def test_the_best_are_ordered_and_ties_go_to_the_earlier() -> None:
     assert [r.number for r in best(history(), 3)] == [1, 0, 2]
+
+
+def test_of_a_long_history_the_best_and_the_latest_remain() -> None:
+    past = tuple(record(i, None if i % 5 == 0 else (i * 37 % 101) / 100) for i in range(500))
+    kept = abridged(past, leaders=3, latest=100)
+    assert [r.number for r in kept[3:]] == list(range(400, 500))
+    earlier = sorted((r for r in past[:400] if r.score is not None), key=lambda r: (-r.score, r.number))[:3]
+    assert [r.number for r in kept[:3]] == sorted(r.number for r in earlier)
+    assert abridged(past, 3, 500) == past
 
 
 def test_parents_are_uniform_over_the_top_k() -> None:
