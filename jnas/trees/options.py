@@ -263,7 +263,7 @@ class Options:
         body = edit.value.args["body"]
         if edit.kind != "compose" or not isinstance(body, tuple) or len(blocks_in(edit.value)) >= MOST_PARTS:
             return None
-        inside = Options(apply_unfolded(self.tree, edit), self.library, self.shape)
+        inside = Options(apply_unfolded(self.tree, edit), self.library, self.shape, offered=self.offered)
         end = (*edit.path, "body", len(body))
         for block in inside.draw_blocks("insert", end, rng):
             added = next(inside._edits_with("insert", end, block.name)).value
