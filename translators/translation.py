@@ -62,7 +62,7 @@ def translate_source(
     def roots(closures: Closures) -> tuple[list[Class], dict[Unit, Made]]:
         return _module_classes(source, closures), _factories(source, closures)
 
-    closures = _completed((source, *others), partial(_prepare, cache=cache), roots)
+    closures = _completed((source, *others), partial(prepare, cache=cache), roots)
     translation = _translate(source, closures, *roots(closures), progress)
     if closures.rewriter.store is not None:
         closures.rewriter.store.flush()
@@ -101,8 +101,12 @@ def _completed(
     roots: Callable[[Closures], tuple[list[Class], dict[Unit, Made]]],
 ) -> Closures:
     """Closures over the sources and over the installed packages that what the roots reach takes something from."""
+    from translators.warming import warm
+
     while True:
         closures = prepare(sources)
+        if closures.rewriter.store is not None:
+            warm(sources, closures)
         classes, factories = roots(closures)
         reached = closures.units([*(cls.unit for cls in classes), *factories])
         absent = {name.partition(".")[0] for unit in reached for name in closures.third_party(unit)}
@@ -122,8 +126,8 @@ def _installed(name: str) -> Source | None:
     return source if any("nn.Module" in file.text for file in source.files) else None
 
 
-def _prepare(sources: tuple[Source, ...], cache: Path | None = None) -> Closures:
-    """Index, class graph and rewriter of some sources."""
+def prepare(sources: tuple[Source, ...], cache: Path | None = None) -> Closures:
+    """Index, class graph and rewriter of some sources; `cache` keeps what is rewritten."""
     # libcst takes a quarter of a second to import; programs that only load translated code do without it.
     from translators.class_graph import ClassGraph
     from translators.closure import Closures, keeps, names_in_use
@@ -140,7 +144,7 @@ def _prepare(sources: tuple[Source, ...], cache: Path | None = None) -> Closures
 
 # Classes are asked for one by one; a whole source is not, and its syntax trees are large.
 # Two: without and with what it takes from installed packages.
-_prepared = lru_cache(maxsize=2)(_prepare)
+_prepared = lru_cache(maxsize=2)(prepare)
 
 
 def _module_classes(source: Source, closures: Closures) -> list[Class]:

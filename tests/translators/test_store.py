@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from translators import translate_source
+from translators import translate_source, warming
 from translators.rewriting import rewriter
 from translators.rewriting.unit import Rewritten
 
@@ -95,3 +95,11 @@ def test_a_damaged_cache_is_made_again(translate, tmp_path):
 def test_every_field_is_kept():
     kept = {"unit", "text", "imports", "modules", "namespaces", "references", "eager", "facts", "later", "failure"}
     assert {field.name for field in dataclasses.fields(Rewritten)} == kept | {"entries"}  # a registry is never kept
+
+
+def test_other_processes_fill_the_store(translate, monkeypatch):
+    fresh, _ = translate(FILES, cache=None)
+    monkeypatch.setattr(warming, "_PAYS", 0)
+    monkeypatch.setattr(warming.os, "cpu_count", lambda: 2)
+    warmed, rewritten_here = translate(FILES)
+    assert warmed == fresh and rewritten_here == set()

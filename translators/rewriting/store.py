@@ -26,13 +26,17 @@ class Store:
     """Finds and keeps units of one index. `shared` are names whose meaning depends on all sources together."""
 
     def __init__(self, folder: Path, index: Index, shared: Mapping[str, frozenset[str]]):
-        self._folder = folder
+        self.folder = folder
         self._index = index
         self._shared = shared
         self._dependencies = Dependencies(index)
         self._records: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, Module] = {}
         self._file = cache(self._find_file)
+
+    def has(self, module: Module) -> bool:
+        """Whether something of the module was kept that still holds."""
+        return self._file(module).is_file()
 
     def get(self, unit: Unit) -> Rewritten | None:
         """What was kept of the unit, if it still holds."""
@@ -50,8 +54,8 @@ class Store:
         """Write what is new. A cache: what cannot be written is made again."""
         for name, module in self._changed.items():
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                handle, temporary = tempfile.mkstemp(dir=self._folder)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                handle, temporary = tempfile.mkstemp(dir=self.folder)
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump(self._records[name], file)
                 os.replace(temporary, self._file(module))
@@ -72,7 +76,7 @@ class Store:
         used = set(_IDENTIFIER.findall(module.file.text))
         shared = {kind: sorted(used & names) for kind, names in self._shared.items()}
         parts = (code_hash(), self._dependencies.hash_of(module), json.dumps(shared, sort_keys=True))
-        return self._folder / f"{hashlib.sha256(''.join(parts).encode()).hexdigest()}.json"
+        return self.folder / f"{hashlib.sha256(''.join(parts).encode()).hexdigest()}.json"
 
     def _unit(self, place: list[Any]) -> Unit:
         return self._index.modules[place[0]].units[place[1]]
