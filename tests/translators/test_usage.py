@@ -64,3 +64,20 @@ def test_calls_hold_literals_classes_of_torch_and_what_keyword_arguments_pass_on
         {"n1": 64, "groups": 4, "fn": "nn.ReLU()"},
     )
     assert mined["Net"].calls == ()
+
+
+def test_what_a_constructor_reads_from_its_keyword_arguments_is_an_argument(translated):
+    text = """
+    class Stage(nn.Module):
+        def __init__(self, width, **options):
+            super().__init__()
+            self.norm = options.get("norm_layer")
+            self.depth = options.pop("depth", 2)
+            self.conv = nn.Conv2d(width, options["out"], 1)
+
+        def forward(self, x):
+            return self.conv(x)
+    """
+    (record,) = translated(text).classes
+    read = {argument.name: (argument.required, argument.default_source) for argument in record.arguments[1:]}
+    assert read == {"norm_layer": (False, "None"), "depth": (False, "2"), "out": (True, "")}
