@@ -16,6 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.translators.hostile import HEADER, TEXTS
@@ -24,7 +25,7 @@ from translators.parsing import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 100
-SECONDS = 120  # of processor time for a batch; then each of it alone
+SECONDS = 120  # of processor time for a batch, and for each half of one that fails
 _WORD = re.compile(r"\w+")
 _PIECES = (
     *(
@@ -167,33 +168,53 @@ def _changed(texts: list[str], draw: random.Random, most: int) -> str:
     return text
 
 
-def translate(seed: int, first: int, count: int) -> Counter[str]:
+def translate(seed: int, numbers: list[int]) -> Counter[str]:
     """What became of some sources; raises what must not be raised."""
     outcomes: Counter[str] = Counter()
     texts = corpus()
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(first, first + count):
+        for number in numbers:
             Path(folder, f"m{number}.py").write_bytes(mutated(texts, seed, number))
         try:
             translation = translate_source(open_source(folder))
         except UserError:
-            return Counter({"bad input": count})
+            return Counter({"bad input": len(numbers)})
         outcomes["skipped"] = len(translation.skipped_files)
         for outcome in translation.outcomes.values():
             outcomes[f"refused {outcome.code}" if isinstance(outcome, Refusal) else "translated"] += 1
     return outcomes
 
 
-def run(seed: int, first: int, count: int) -> Counter[str] | str:
-    """The outcomes of a batch in a process of its own, or the last words of a process that failed."""
-    command = [sys.executable, "-m", "tests.long.fuzz_sources", "--seed", str(seed), "--batch", str(first), str(count)]
+def batch(seed: int, numbers: list[int]) -> tuple[Counter[str], dict[int, str]]:
+    """Outcomes of a batch, and the sources of it that raise: found by halves."""
+    try:
+        return translate(seed, numbers), {}
+    except Exception:
+        if len(numbers) == 1:
+            return Counter(), {numbers[0]: traceback.format_exc()}
+        return _halved(batch, seed, numbers)
+
+
+def run(seed: int, numbers: list[int]) -> tuple[Counter[str], dict[int, str]]:
+    """A batch in a process of its own; when that ends or outlasts the limit, by halves."""
+    command = [sys.executable, "-m", "tests.long.fuzz_sources", "--seed", str(seed), "--numbers", *map(str, numbers)]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30 * SECONDS)
+        words = done.stderr[-2000:] if done.returncode else ""
     except subprocess.TimeoutExpired:
-        return f"longer than {30 * SECONDS} s"
-    if done.returncode:
-        return (done.stderr or f"ended with {done.returncode}").strip().splitlines()[-1]
-    return Counter(json.loads(done.stdout.splitlines()[-1]))
+        words = f"longer than {30 * SECONDS} s"
+    if not words:
+        outcomes, failed = json.loads(done.stdout.splitlines()[-1])
+        return Counter(outcomes), {int(number): why for number, why in failed.items()}
+    return (Counter(), {numbers[0]: words}) if len(numbers) == 1 else _halved(run, seed, numbers)
+
+
+def _halved(
+    function: Callable[[int, list[int]], tuple[Counter[str], dict[int, str]]], seed: int, numbers: list[int]
+) -> tuple[Counter[str], dict[int, str]]:
+    middle = len(numbers) // 2
+    (one, failed), (other, failed_too) = function(seed, numbers[:middle]), function(seed, numbers[middle:])
+    return one + other, failed | failed_too
 
 
 def main() -> int:
@@ -202,34 +223,26 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--state", type=Path, help="where to note what is done")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="folder for sources that fail")
-    parser.add_argument("--batch", type=int, nargs=2, metavar=("FIRST", "COUNT"), help=argparse.SUPPRESS)
+    parser.add_argument("--numbers", type=int, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.batch:
+    if options.numbers:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        try:
-            print(json.dumps(translate(options.seed, *options.batch)))
-        except Exception:
-            traceback.print_exc()
-            return 1
+        print(json.dumps(batch(options.seed, options.numbers)))
         return 0
     state = {"seed": options.seed, "done": 0, "outcomes": {}, "failed": {}}
     if options.state and options.state.is_file():
         state = json.loads(options.state.read_text())
     while state["done"] < options.count:
-        first = state["done"]
-        count = min(BATCH, options.count - first)
-        outcomes = run(options.seed, first, count)
-        if isinstance(outcomes, str):
-            alone = {number: run(options.seed, number, 1) for number in range(first, first + count)}
-            failed = {number: found for number, found in alone.items() if isinstance(found, str)}
-            state["failed"] |= {str(n): why for n, why in failed.items()} or {f"{first}-{first + count - 1}": outcomes}
-            for number in failed:
-                options.failures.mkdir(parents=True, exist_ok=True)
-                source = mutated(corpus(), options.seed, number)
-                (options.failures / f"{options.seed}-{number}.py").write_bytes(source)
-            outcomes = sum((found for found in alone.values() if isinstance(found, Counter)), Counter())
+        numbers = list(range(state["done"], min(state["done"] + BATCH, options.count)))
+        outcomes, failed = run(options.seed, numbers)
+        for number, why in failed.items():
+            options.failures.mkdir(parents=True, exist_ok=True)
+            place = options.failures / f"{options.seed}-{number}.py"
+            place.write_bytes(mutated(corpus(), options.seed, number))
+            place.with_suffix(".txt").write_text(why)
+            state["failed"][str(number)] = why.strip().splitlines()[-1]
         state["outcomes"] = dict(Counter(state["outcomes"]) + outcomes)
-        state["done"] = first + count
+        state["done"] = numbers[-1] + 1
         if options.state:
             options.state.write_text(json.dumps(state, indent=1) + "\n")
         print(f"{state['done']} sources, {len(state['failed'])} failed, {state['outcomes']}", flush=True)

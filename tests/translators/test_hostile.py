@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.long.fuzz_sources import translate
 from tests.translators.hostile import BYTES, HEADER, TEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,3 +114,8 @@ def test_each_source(report, name):
 @pytest.mark.parametrize("name", BYTES)
 def test_each_file(report, name):
     assert report["skipped"][file_of(name)]
+
+
+def test_mutated_sources_break_nothing():
+    outcomes = translate(seed=1, numbers=list(range(40)))
+    assert outcomes["translated"] and outcomes["skipped"] and any(name.startswith("refused") for name in outcomes)
