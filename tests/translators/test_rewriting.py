@@ -125,6 +125,10 @@ PAIRS = {
         "y = x.add_(1)\nreturn x + y",
         "y = (x := ops.add_(x, 1))\nreturn x + y",
     ),
+    "in-place method or another one": (
+        "return x.mul_(x.sigmoid()) if self.a else x.mul(x.sigmoid())",
+        "return ops.mul_(x, ops.sigmoid(x)) if self.a else ops.mul(x, ops.sigmoid(x))",
+    ),
     "in-place methods in a row": ("x.mul_(2).add_(1)\nreturn x", "x = ops.add_(ops.mul_(x, 2), 1)\nreturn x"),
     "in-place methods in a row, read again": (
         "y = x.mul_(2).add_(1)\nreturn x + y",

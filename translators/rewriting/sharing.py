@@ -87,9 +87,10 @@ class Sharing(State):
 
     def _reads(self, call: cst.Call, *names_of_it: str) -> bool:
         """Whether the statement reads one of the names outside of `call`."""
-        statement = self.statements[-1]
-        inside = ast.parse(cst.Module([]).code_for_node(call.with_changes(lpar=[], rpar=[])))
-        return _reads(statement, set(names_of_it)) > _reads(inside, set(names_of_it))
+        text = cst.Module([]).code_for_node(call.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()]))
+        dumped, statement = ast.dump(ast.parse(text, mode="eval").body), self.statements[-1]
+        again = sum(isinstance(part, ast.Call) and ast.dump(part) == dumped for part in ast.walk(statement)) > 1
+        return again or _reads_outside(statement, dumped, set(names_of_it)) > 0
 
     def _aliases(self) -> Aliases:
         scope = self._function_scope()
@@ -119,6 +120,18 @@ class Sharing(State):
         return cst.Call(cst.Name(name), [cst.Arg(argument) for argument in arguments])
 
 
-def _reads(node: ast.AST, names_of_it: set[str]) -> int:
-    loads = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
-    return sum(part.id in names_of_it for part in loads)
+def _reads_outside(node: ast.AST, call: str, names_of_it: set[str]) -> int:
+    """How often `node` reads one of the names, apart from a call, given as its dump, and from what runs instead of it."""
+    if isinstance(node, ast.Name):
+        return isinstance(node.ctx, ast.Load) and node.id in names_of_it
+    if isinstance(node, ast.Call) and ast.dump(node) == call:
+        return 0
+    parts = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.IfExp):
+        inside = [part for part in (node.body, node.orelse) if _holds(part, call)]
+        parts = [node.test, *(inside or (node.body, node.orelse))]
+    return sum(_reads_outside(part, call, names_of_it) for part in parts)
+
+
+def _holds(node: ast.AST, call: str) -> bool:
+    return any(isinstance(part, ast.Call) and ast.dump(part) == call for part in ast.walk(node))
