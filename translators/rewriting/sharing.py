@@ -121,7 +121,7 @@ class Sharing(State):
 
 
 def _reads_outside(node: ast.AST, call: str, names_of_it: set[str]) -> int:
-    """How often `node` reads one of the names, apart from a call, given as its dump, and from what runs instead of it."""
+    """How often `node` reads one of the names, apart from a call (its dump) and from what runs instead of it."""
     if isinstance(node, ast.Name):
         return isinstance(node.ctx, ast.Load) and node.id in names_of_it
     if isinstance(node, ast.Call) and ast.dump(node) == call:
