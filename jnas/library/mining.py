@@ -95,20 +95,23 @@ def mine(
     for source in opened:
         others = [other for other in opened if other is not source]
         reports.append(_mine_one(source, others, cache, code, progress or _silent, refresh))
-    if verify:
-        reports = [_verified(report, opened, cache, progress or _silent) for report in reports]
-    return MiningReport(tuple(reports))
+    for report in reports if verify else ():
+        verify_library(
+            Path(report.folder),
+            opened,
+            cache / ".verified",
+            lambda done, total: (progress or _silent)("verifying", done, total),
+        )
+    return MiningReport(tuple(_with_results(report) for report in reports))
 
 
-def _verified(report: SourceReport, sources: Sequence[Source], cache: Path, progress: Progress) -> SourceReport:
-    """The report after the comparison with PyTorch: what turned out wrong is not placeable."""
-    results = verify_library(
-        Path(report.folder), sources, cache / ".verified", lambda done, total: progress("verifying", done, total)
-    )
-    placeable = [block for block in read_blocks(Path(report.folder)) if block.placeable]
+def _with_results(report: SourceReport) -> SourceReport:
+    """The report after a comparison with PyTorch, if there was one: what turned out wrong is not placeable."""
+    blocks = read_blocks(Path(report.folder))
+    placeable = [block for block in blocks if block.placeable]
     return replace(
         report,
-        verified=dict(Counter(result["status"] for result in results.values()).most_common()),
+        verified=dict(Counter(b.verification["status"] for b in blocks if b.verification).most_common()),
         placeable=len(placeable),
         families=dict(Counter(block.family for block in placeable).most_common()),
     )
