@@ -11,14 +11,20 @@ _BUILD = '''def build_model_with_cfg(model_cls, variant, pretrained=False, pretr
                          pretrained_filter_fn=None, cache_dir=None, kwargs_filter=None, pretrained_model_args=None,
                          pretrained_custom_load=False, **kwargs):
     """The model as its class makes it: without trained weights, pruning or a wrapper for features."""
+    kwargs.setdefault("in_chans", 3)
     for name in ("pruned", "features_only", "out_indices", "feature_cls", *(kwargs_filter or ())):
         kwargs.pop(name, None)
     return model_cls(**kwargs) if model_cfg is None else model_cls(cfg=model_cfg, **kwargs)
 '''
 
-_NO_CONFIGURATION = '''def {name}(*args, **kwargs):
-    """No trained weights, hence no record of any."""
-    return None
+_NO_CONFIGURATION = '''def resolve_pretrained_cfg(*args, **kwargs):
+    """The record of no trained weights."""
+
+    class PretrainedCfg:
+        tag = ""
+        architecture = ""
+
+    return PretrainedCfg()
 '''
 
 _WEIGHTS = '''class WeightsEnum:
@@ -32,7 +38,7 @@ _WEIGHTS = '''class WeightsEnum:
 BUILDERS = {f"timm.models.{module}.build_model_with_cfg": _BUILD for module in ("_builder", "helpers")}
 
 DEFINITIONS = BUILDERS | {
-    "timm.models._builder.resolve_pretrained_cfg": _NO_CONFIGURATION.format(name="resolve_pretrained_cfg"),
+    "timm.models._builder.resolve_pretrained_cfg": _NO_CONFIGURATION,
     "torchvision.models._api.WeightsEnum": _WEIGHTS,
 }
 """Qualified name -> the text that is emitted instead of the definition."""

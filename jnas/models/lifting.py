@@ -329,11 +329,15 @@ class _Lifter:
             return False
         for step in steps:
             name = str(step.call.path).rpartition(".")[2]
-            if name.isdigit() and block_name(step.call.module, self.library) not in (None, *LAYERS):
+            if name.isdigit() and self._is_block(step.call):
                 return True
             if type(step.call.module) is nn.Sequential and self._is_stage(step.call):
                 return True
         return False
+
+    def _is_block(self, call: Call) -> bool:
+        """Whether a module is mined and made of others."""
+        return bool(call.inner) and block_name(call.module, self.library) not in (None, *LAYERS)
 
     # Nodes
 
@@ -434,11 +438,11 @@ class _Lifter:
         module = self.recording.module.get_submodule(path)
         if many:
             members = [by_path[f"{path}.{name}"] for name, _ in module.named_children()]
-            if not any(block_name(member.module, self.library) not in (None, *LAYERS) for member in members):
+            if not any(map(self._is_block, members)):
                 return []
             leaves = [self.leaves(_Step(member)) for member in members if not self._is_nothing(member)]
             return [leaf for found in leaves for leaf in found]
-        node = self._placeable(by_path[path])
+        node = self._placeable(by_path[path]) if self._is_block(by_path[path]) else None
         return [] if node is None else [_Leaf(node, path)]
 
 

@@ -14,7 +14,7 @@ from jnas.library.execution import lowering_plainly
 from jnas.models.tracing import Call, Recording
 from jnas.trees.node import Node
 from translators.runtime import nn
-from translators.runtime.construction import Observer, constructing, observer
+from translators.runtime.construction import Observer, constructing, observer, randomness
 
 DROPOUTS = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
 TOLERANCE = 1e-5
@@ -58,7 +58,7 @@ def filling(recording: Recording, make: Callable[[], Any], before: Call, after: 
     """The layers that make what `after` receives of what `before` returns; None where none do, or they need more."""
     given = _drawn(before.returned.shape)
     try:
-        expected = _exchanged(make, before, given, str(after.path), recording)
+        expected = _received(make, before, given, str(after.path), recording)
     except Exception:  # whatever translated code raises
         return None
     rank = "NCHW" if given.ndim == 4 else "NC"
@@ -86,29 +86,41 @@ def is_own_head(recording: Recording, make: Callable[[], Any], features: Call, c
         return False
     given = _drawn(returned)
     try:
-        received = _exchanged(make, features, given, str(classifier.path), recording)
+        received = _received(make, features, given, str(classifier.path), recording)
     except Exception:  # whatever translated code raises
         return False
     mean = np.asarray(given).mean((2, 3))
     return received.shape == mean.shape and np.allclose(received, mean, TOLERANCE, TOLERANCE)
 
 
-def _exchanged(make: Callable[[], Any], before: Call, given: jax.Array, until: str, recording: Recording) -> np.ndarray:
-    """What the module at `until` receives when the module of `before` returns `given`; only what lies between runs."""
+def _received(make: Callable[[], Any], before: Call, given: jax.Array, until: str, recording: Recording) -> np.ndarray:
+    """What the module at `until` receives when the module of `before` returns `given`; only what lies between runs.
+
+    Raises ValueError when it is something else in training.
+    """
+    evaluating, training = (_exchanged(make, before, given, until, recording, mode) for mode in (False, True))
+    if not np.array_equal(evaluating, training):
+        raise ValueError("training differs")
+    return evaluating
+
+
+def _exchanged(
+    make: Callable[[], Any], before: Call, given: jax.Array, until: str, recording: Recording, training: bool
+) -> np.ndarray:
     exchange = _Exchange(str(before.path), None, until)
 
-    def run(array: jax.Array) -> Any:
+    def run(array: jax.Array, key: jax.Array) -> Any:
         exchange.array = array
-        module = make().eval()
+        module = make().train(training)
         exchange.names = {id(part): path for path, part in module.named_modules()}
-        with contextlib.suppress(_Reached):
+        with contextlib.suppress(_Reached), randomness(key):
             module(jnp.zeros(recording.call.received.shape))
         return exchange.seen
 
     token = observer.set(exchange)
     try:
         with constructing(abstract=True), lowering_plainly():
-            return np.asarray(jax.jit(run)(given))
+            return np.asarray(jax.jit(run)(given, jax.random.key(0)))
     finally:
         observer.reset(token)
 

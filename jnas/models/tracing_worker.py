@@ -30,7 +30,7 @@ def lift_model(question: Mapping[str, Any], library: Library) -> dict[str, Any]:
     lifted = lift(
         library[question["name"]], _options(question["options"]), library, tuple(question["shape"]), question["classes"]
     )
-    return {"tree": to_json(lifted.tree), "origins": dict(lifted.origins)}
+    return {"tree": to_json(lifted.tree), "origins": list(lifted.origins)}
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,9 +83,10 @@ import torch.nn as nn
 from ._builder import build_model_with_cfg
 
 class Net(nn.Module):
-    def __init__(self, width=4, num_classes=10, cfg=None):
+    def __init__(self, width=4, num_classes=10, in_chans=1, cfg=None):
         super().__init__()
         self.fc = nn.Linear(width, num_classes)
+        self.in_chans = in_chans
         self.cfg = cfg
 
     def forward(self, x):
@@ -111,7 +112,8 @@ def test_what_loads_weights_is_the_call_of_the_class(tmp_path: Path) -> None:
     translation = translate_source(open_source(str(tmp_path / "timm")))
     assert [factory.qualified_name for factory in translation.factories] == ["timm.models.net.net"]
     make = load_object(write(translation, tmp_path / "out"), "timm.models.net.net")
-    assert make(num_classes=3, global_pool="avg", features_only=False).fc.weight.shape == (3, 6)
+    model = make(num_classes=3, global_pool="avg", features_only=False)
+    assert model.fc.weight.shape == (3, 6) and model.in_chans == 3
 
 
 TORCHVISION = """
