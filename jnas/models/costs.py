@@ -150,7 +150,7 @@ class _Measuring:
     def _measured(self, node: Node, shape: Shape, classes: int | None) -> NodeCost | BuildError:
         key = ""
         if self.memo is not None:
-            names = frozenset(inner.block for _, inner in walk(node))
+            names = frozenset(inner.block for _, inner in walk(node) if not inner.is_container)
             key = content_key(self.library, names, to_json(node), shape, self.batch, classes)
             found = _from_record(self.memo.get(key))
             if found is not None:

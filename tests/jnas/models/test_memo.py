@@ -13,8 +13,10 @@ from jnas.library.store import open_library
 from jnas.models import costs
 from jnas.models.build import BuildError
 from jnas.models.costs import Unmeasured, inspect
+from jnas.models.evaluation import evaluating_here
 from jnas.models.memo import Memo
 from jnas.trees.edits import Edit, apply
+from jnas.trees.node import Node, residual
 from jnas.trees.starts import START_TREES
 
 LIBRARY = open_library()
@@ -51,6 +53,14 @@ def test_nothing_runs_where_nothing_may(tmp_path: Path, monkeypatch: pytest.Monk
         inspect(TREE, LIBRARY, SHAPE, 10, memo=memo, execute=False)
     inspect(TREE, LIBRARY, SHAPE, 10, memo=memo)
     assert inspect(TREE, LIBRARY, SHAPE, 10, memo=memo, execute=False).parameters > 0
+
+
+def test_blocks_with_composites_inside_are_remembered_too(tmp_path: Path) -> None:
+    inner = residual(Node("jnas.ConvNormAct", {"activation": "nn.GELU"}))
+    library = evaluating_here(LIBRARY)
+    tree = apply(TREE, Edit("swap", ("stages", 0, "body", 0, "at", "conv1"), None, inner))
+    found = [inspect(tree, library, SHAPE, 10, memo=Memo(tmp_path / "memo")) for _ in range(2)]
+    assert found[0] == found[1]
 
 
 def test_failures_are_remembered_with_their_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
