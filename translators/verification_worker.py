@@ -27,7 +27,7 @@ from translators.verification import MEMORY_LIMIT, result_row
 def verify(row: Mapping[str, Any], roots: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """Translate into `folder` unless the row tells where the class was emitted, load, compare; every way to fail is a
     status."""
-    from translators import load_class, reference
+    from translators import load_object, reference
 
     seconds: dict[str, float] = {}
     started = time.perf_counter()
@@ -43,7 +43,7 @@ def verify(row: Mapping[str, Any], roots: Mapping[str, str], folder: Path) -> di
             if isinstance(outcome, Refusal):
                 return result_row(row, "refused", code=outcome.code, reason=str(outcome), **seconds)
         started = time.perf_counter()
-        found = compare(load_class(folder, name), module, row["class"], _cases(row))
+        found = compare(load_object(folder, name), module, row["class"], _cases(row))
         seconds["seconds_verify"] = time.perf_counter() - started
         return result_row(row, "right", **found, **seconds)
     except Refused as error:

@@ -370,6 +370,8 @@ def _in_type(value: Any, parameter: Parameter) -> bool:
     known = [v for v in (*parameter.domain, parameter.default) if v is not None]
     if value is None or not known:
         return value is None or isinstance(value, (bool, int, float, str, list, tuple))
+    if isinstance(value, (list, tuple)) and value and any(type(v) in (int, float) for v in known):
+        return all(_in_type(item, parameter) for item in value)  # one number for each axis
     if any(isinstance(v, float) for v in known) and isinstance(value, int) and not isinstance(value, bool):
         return True
     return any(type(value) is type(v) or (isinstance(value, list) and isinstance(v, tuple)) for v in known)

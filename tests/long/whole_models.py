@@ -96,12 +96,13 @@ def main() -> int:
     parser.add_argument("library", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--verify", type=Path, metavar="DIR", help="where the original package can be imported from")
+    parser.add_argument("--only", default="", metavar="TEXT", help="classes whose names hold this text")
     options = parser.parse_args()
     library = open_library([options.library])
     done = {}
     if options.out.is_file():
         done = {row["model"]: row for row in map(json.loads, options.out.read_text().splitlines())}
-    classes = model_classes(library)
+    classes = {name: found for name, found in model_classes(library).items() if options.only in name}
     with options.out.open("a") as out, Verifier({}, seconds=900) as verifier:
         for number, (model, factories) in enumerate(classes.items(), 1):
             if model in done and (options.verify is None or "verified" in done[model]):
