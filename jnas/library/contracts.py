@@ -18,7 +18,7 @@ from translators import Argument
 
 # (multiple, a value that only it and its divisors divide)
 WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192), (128, 384))
-SIZE_TESTS = ((1, 15), (2, 14), (4, 12), (7, 21), (8, 24), (14, 42), (16, 48), (32, 32))
+SIZE_TESTS = ((1, 13), (2, 22), (4, 20), (7, 35), (8, 40), (14, 42), (16, 48), (32, 32))
 WINDOWS = (2, 4, 7, 8)
 GROWTHS = (8, 16, 32)
 
@@ -373,7 +373,7 @@ def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
         bound = _bind_window(experiment, block, at)
         if bound is not None:
             return bound
-    if multiple is None:
+    if multiple is None or not _rounds_up(experiment, block, at, multiple):
         block = _with(block, exact=True)
         multiple = _size_multiple(experiment, block, at)
     if multiple is None:
@@ -398,6 +398,13 @@ def _size_multiple(experiment: Experiment, block: Block, at: Callable[..., Place
     reduction = contract_of(block).reduction
     tests = tuple((m, s if s >= 2 * reduction else s + 2 * m * reduction) for m, s in SIZE_TESTS)
     return _least_multiple(lambda s: fits(experiment, block, {}, at(s)), tests)
+
+
+def _rounds_up(experiment: Experiment, block: Block, at: Callable[..., Place], multiple: int) -> bool:
+    """Whether sizes between multiples of a large spatial factor round up, as several roundings in a row may not."""
+    reduction = contract_of(block).reduction
+    between = (reduction + 1, reduction * 3 // 2, reduction * 7 // 4, 2 * reduction - 1) if reduction >= 4 else ()
+    return all(fits(experiment, block, {}, at(multiple * size)) for size in between)
 
 
 def _bind_window(experiment: Experiment, block: Block, at: Callable[..., Place]) -> Block | None:

@@ -38,8 +38,9 @@ def with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
         if parameter.name in bound or role == "input width":
             continue
         place = start.place
+        uneven = place.at(shape=(place.shape[0], *awkward.shape[1:]))  # heads divide a width, never a size
         spent = experiment.traces >= limit
-        if role == "heads" and (spent or not _divides(experiment, block, parameter, place)):
+        if role == "heads" and (spent or not _divides(experiment, block, parameter, uneven)):
             block = with_parameter(block, replace(parameter, role="other"))
             continue
         if spent:
@@ -48,7 +49,7 @@ def with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
             values: tuple[Any, ...] = _range_of_widths(experiment, block, parameter, place)
         else:
             inner = INNER_MODULES[contract_of(block).layout] if role == "module" and parameter.required else ()
-            where = place if role == "heads" else awkward.at(training=role == "rate")
+            where = uneven if role == "heads" else awkward.at(training=role == "rate")
             values = tuple(
                 v for v in (inner or _candidates(parameter)) if fits(experiment, block, {parameter.name: v}, where)
             )
