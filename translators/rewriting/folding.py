@@ -144,7 +144,10 @@ class Folding(State):
     def _context(self, item: cst.WithItem) -> str:
         function = item.item.func if isinstance(item.item, cst.Call) else item.item
         name = self.foreign(dotted_name(function))
-        if name in names.GRADIENT_STOPS or name == "torch.set_grad_enabled":
+        if name == "torch.set_grad_enabled" and isinstance(item.item, cst.Call) and item.item.args:
+            given = dotted_name(item.item.args[0].value)
+            return {"True": "neutral", "False": "stops gradient"}.get(given or "", "other")
+        if name in names.GRADIENT_STOPS:
             return "stops gradient"
         return "neutral" if name in names.NEUTRAL_CONTEXTS else "other"
 

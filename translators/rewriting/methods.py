@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+from typing import Any
 
 from translators.rewriting import names
 
@@ -54,10 +55,14 @@ def in_place_position(name: str) -> int | None:
     """Where a layer or function of torch takes `inplace` among its positional arguments; None when it does not."""
     for prefix, module in names.RUNTIME_MODULES:
         if name.startswith(prefix + "."):
-            found = getattr(importlib.import_module(f"translators.runtime.{module}"), name[len(prefix) + 1 :], None)
+            found: Any = getattr(
+                importlib.import_module(f"translators.runtime.{module}"), name[len(prefix) + 1 :], None
+            )
             if not callable(found):
                 return None
-            taken = list(inspect.signature(found.__init__ if isinstance(found, type) else found).parameters)
+            taken = list(
+                inspect.signature(getattr(found, "__init__", None) if isinstance(found, type) else found).parameters
+            )
             taken = taken[1:] if isinstance(found, type) else taken
             return taken.index("inplace") if "inplace" in taken else None
     return None

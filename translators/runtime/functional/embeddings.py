@@ -42,7 +42,7 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = rows * per_sample_weights[..., None]
     if input.ndim == 2:
-        bags = np.repeat(np.arange(input.shape[0]), input.shape[1])
+        bags: Any = np.repeat(np.arange(input.shape[0]), input.shape[1])
         count, input, rows = input.shape[0], input.reshape(-1), rows.reshape(-1, weight.shape[1])
     else:
         count = offsets.shape[0] - include_last_offset

@@ -294,7 +294,7 @@ def _adaptive_max_with_indices(x: jax.Array, targets: Sequence[int]) -> tuple:
     places = np.arange(math.prod(plane)).reshape(plane)
     values, indices = [], []
     for cell in itertools.product(*(_bounds(n, s) for n, s in zip(plane, targets))):
-        window = (..., *(slice(start, end) for start, end in cell))
+        window: Any = (..., *(slice(start, end) for start, end in cell))
         content = x[window].reshape(*lead, -1)
         best = jnp.argmax(content, axis=-1, keepdims=True)
         values.append(jnp.take_along_axis(content, best, -1)[..., 0])

@@ -176,6 +176,19 @@ def get_default_dtype() -> np.dtype:
     return float32
 
 
+def get_autocast_dtype(device_type: str) -> np.dtype:
+    """What PyTorch casts to by default: float16 on GPUs, bfloat16 elsewhere."""
+    return float16 if device_type == "cuda" else bfloat16.dtype
+
+
+def get_autocast_gpu_dtype() -> np.dtype:
+    return get_autocast_dtype("cuda")
+
+
+def get_autocast_cpu_dtype() -> np.dtype:
+    return get_autocast_dtype("cpu")
+
+
 def is_tensor(obj: Any) -> builtins.bool:
     return isinstance(obj, ARRAYS)
 

@@ -50,6 +50,10 @@ p nn.{functional.relu(x)|functional.gelu(x)}
 p issubclass(nn.BatchNorm2d, nn.modules.batchnorm._BatchNorm), isinstance(nn.ReLU(), nn.Module), nn.init is None
 p issubclass(nn.SyncBatchNorm, nn.BatchNorm2d), isinstance(x, torch.Tensor), isinstance(x, (nn.Parameter, nn.Buffer))
 p torch.{float|half|bfloat16|long|bool}.is_floating_point
+p x.to(torch.{get_autocast_dtype("cpu")|get_autocast_cpu_dtype()|get_autocast_gpu_dtype()|
+    get_autocast_dtype("cuda")})
+p with torch.set_grad_enabled({True|False}):\\n    out = x * 2\\nreturn out * y
+p with torch.{no_grad()|enable_grad()|inference_mode()}:\\n    out = x * 2\\nreturn out.clone() * y
 p x.new({2, 3|[1.0, 2.0]|x.shape[0], 2}).zero_()
 """
 
