@@ -198,3 +198,8 @@ def test_translating_and_loading_run_nothing_of_the_source(translated, tmp_path)
             load_class(tmp_path / "library", f"block.{name}")
     assert not mark.exists()
     assert {translation.outcomes[f"block.{name}"].code for name in ("Decorated", "Odd")} == {"R15", "R14"}
+
+
+def test_a_refused_name_that_is_written_refuses_its_class(translated):
+    text = "import net\nclass Block(nn.Module):\n    def forward(self, x):\n        net.missing = x\n        return x\n"
+    assert isinstance(translated(text).outcomes["block.Block"], Refusal)

@@ -193,7 +193,11 @@ def _uses_unsupported(text: str) -> bool:
     """Whether the module would fail when imported: what stands for a refused value may be stored, but not used."""
     if "unsupported(" not in text:
         return False
-    for node in ast.walk(ast.parse(text)):
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # it stands where something is assigned or deleted
+        return True
+    for node in ast.walk(tree):
         holds = isinstance(
             node, ast.Dict | ast.List | ast.Tuple | ast.Set | ast.keyword | ast.Assign | ast.AnnAssign | ast.arguments
         )
