@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from jnas.library.block import Block
+from jnas.library.exact import Bound, Reference
 from jnas.trees.node import (
     AT,
     Node,
@@ -380,4 +381,9 @@ def value_text(value: Value) -> str:
     if isinstance(value, Node):
         args = "" if value.is_container else ", ".join(f"{k}={value_text(v)}" for k, v in value.args.items())
         return node_name(value) + (f"({args})" if args else "")
+    if isinstance(value, Reference):
+        args = ", ".join(f"{k}={value_text(v)}" for k, v in value.args.items())
+        return value.name.rpartition(".")[2] + (f"({args})" if args else "")
+    if isinstance(value, Bound):
+        return value.kind
     return ", ".join(map(value_text, value)) if isinstance(value, tuple) else str(value)

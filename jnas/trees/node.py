@@ -368,6 +368,7 @@ def _in_type(value: Any, parameter: Parameter) -> bool:
     if isinstance(value, Mapping):
         return parameter.role in ("module", "module class", "choice", "other")
     known = [v for v in (*parameter.domain, parameter.default) if v is not None]
+    known += [item for v in known if isinstance(v, (list, tuple)) for item in v]  # one number for all axes
     if value is None or not known:
         return value is None or isinstance(value, (bool, int, float, str, list, tuple))
     if isinstance(value, (list, tuple)) and value and any(type(v) in (int, float) for v in known):

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 
 from jnas.library.binding import Shape
 from jnas.library.block import Block
+from jnas.library.exact import Bound
 from jnas.trees.edits import node_name, place_name, value_text
 from jnas.trees.node import AT, Node, Path, children, path_text, walk
 from jnas.trees.shapes import infer, is_row
@@ -148,11 +149,14 @@ def _words(node: Node, path: Path, library: Mapping[str, Block]) -> tuple[str, s
     place = f"{slots[-1]}: " if slots else ""
     if len(path) == 2 and path[0] == "stages" and node.block == "sequence":
         return place_name(path), "", None
+    if len(path) == 1 and node.block == "sequence":
+        return str(path[0]), "", None
     if node.block == "branches":
         return place + JOIN_SIGNS[node.args["join"]], "", None
     if node.is_container:
         return place + {"residual": "input + residual of"}.get(node.block, node.block), "", None
-    decisions = ", ".join(f"{name}={value_text(value)}" for name, value in node.args.items())
+    given = ((name, value) for name, value in node.args.items() if not isinstance(value, Bound))
+    decisions = ", ".join(f"{name}={value_text(value)}" for name, value in given)
     return place + node_name(node), decisions, library[node.block].family
 
 
