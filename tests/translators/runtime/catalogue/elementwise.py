@@ -217,7 +217,7 @@ m to({x, torch.float16|n, torch.float32|x, n|x, dtype=torch.bfloat16|x, "cpu"|x,
     x, torch.device("cpu")|n, x.dtype|x, torch.long|x, n, copy=True})
 m type({x, torch.float16|n, torch.float32|n, torch.FloatTensor|x, x.dtype|x, "torch.LongTensor"|x, dtype=torch.int32})
 m type_as({x, n|n, x|b, x})
-p x.{data|detach()|contiguous()|clone()|cpu()|requires_grad_(False)} * 2
+p x.{data|detach()|contiguous()|clone()|cpu()} * 2
 p n.to(x) * x.to(torch.half).to(x.device)
 p {x|n|f|c}.{dtype.is_floating_point|dtype.is_complex|is_floating_point()|is_complex()|dtype.itemsize|
     element_size()|itemsize|is_cuda|ndim}

@@ -74,7 +74,7 @@ m sum_to_size({x, 1, x.shape[1], 1|x, x.shape[2]|x, (1, 1, 1)})
 p x.{is_same_size(y)|element_size()|numel()|nelement()|ndimension()|is_contiguous()}
 p torch.numel(x), x.contiguous(), x.numel(), x.clone(), torch.clone(y)
 p x.contiguous(memory_format=torch.{contiguous_format|preserve_format})
-p {x.detach()|x.data|x.clone().detach()} * x
+p {x.detach()|x.data|x.clone().detach()|x.detach().requires_grad_(False)} * x
 p einops.rearrange({x, "a b c -> c (a b)"|z, "a (b d) c -> a b c d", d=2|[x, y], "n a b c -> a (n b) c"|
     x, "... c -> c ..."})
 p einops.reduce({x, "a b c -> a c", "mean"|z, "a (b 2) c -> a b c", "max"|x, "a b c -> b", reduction="sum"|
