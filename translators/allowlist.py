@@ -9,6 +9,7 @@ import ast
 import builtins
 import re
 import symtable
+import types
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,15 @@ _SUPPORT = names.words(
 )
 _DUNDER_ATTRIBUTES = names.words("__init__ __call__ __name__ __module__ __qualname__")
 # Ways from an object to frames, code and class hierarchies.
-_FORBIDDEN_ATTRIBUTES = re.compile(r"(gi|cr|ag|tb|co)_\w+|f_(back|globals|locals|builtins|code)|func_\w+|mro")
+_FORBIDDEN_ATTRIBUTES = frozenset(
+    name
+    for kind in (
+        *(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType),
+        *(types.TracebackType, types.FrameType, types.CodeType),
+    )
+    for name in dir(kind)
+    if "_" in name and not name.startswith("__")
+) | {"mro"}
 _DECORATORS = names.words(
     """staticmethod classmethod property functools.wraps functools.lru_cache functools.cache functools.cached_property
     functools.partial dataclasses.dataclass enum.unique"""
@@ -145,7 +154,7 @@ class _Checker:
 
     def _attribute(self, node: ast.Attribute, attribute: str) -> Iterator[Violation]:
         is_private = attribute.startswith("__") and attribute not in _DUNDER_ATTRIBUTES
-        if is_private or _FORBIDDEN_ATTRIBUTES.fullmatch(attribute):
+        if is_private or _is_forbidden(attribute):
             yield Violation(node.lineno, f"attribute {attribute}")
         elif isinstance(node.value, ast.Name) and node.value.id in self.modules:
             module = self.modules[node.value.id]
@@ -166,7 +175,7 @@ class _Checker:
                 yield Violation(node.lineno, f"{node.func.id} with unusual arguments")
             elif node.func.id != "hasattr" or isinstance(node.args[1], ast.Constant):
                 name = node.args[1].value if isinstance(node.args[1], ast.Constant) else None
-                if not isinstance(name, str) or name.startswith("__") or _FORBIDDEN_ATTRIBUTES.fullmatch(name):
+                if not isinstance(name, str) or name.startswith("__") or _is_forbidden(name):
                     yield Violation(node.lineno, f"{node.func.id} with a name that is not a plain constant")
         elif self.imported.get(node.func.id) == f"{_RUNTIME}.support.later":
             given = [ast.unparse(argument) for argument in node.args]
@@ -192,6 +201,10 @@ def _bound_by(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.ImportFrom) and statement.level:  # another emitted module
         return {alias.asname or alias.name for alias in statement.names}
     return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _is_forbidden(attribute: str) -> bool:
+    return attribute in _FORBIDDEN_ATTRIBUTES or attribute.startswith("func_")
 
 
 def _names_of(module: str) -> frozenset[str]:

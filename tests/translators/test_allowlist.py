@@ -18,6 +18,7 @@ ALLOWED = {
     ),
     "completed constant": "T = []\nT.append(1)\ndef f(x):\n    return x\nf(T)\nfor i in T:\n    T.pop()\n",
     "constant attribute names": "def f(x):\n    return getattr(x, 'a', None), hasattr(x, 'b')\n",
+    "attributes that begin like those of frames": "def f(x):\n    return x.cr_window + x.co_attention + x.tb_size\n",
     "docstring about formats": 'def f(x):\n    """{x.__class__}"""\n    return x\n',
 }
 
@@ -50,6 +51,8 @@ HOSTILE = {
     "class walk": "X = ().__class__.__bases__\n",
     "subclasses": "X = type(1).mro()\n",
     "function globals": "def f():\n    pass\nX = f.__globals__\n",
+    "frame of a traceback": "def f(e):\n    return e.tb_frame\n",
+    "code": "def f(e):\n    return e.co_consts\n",
     "frame": "def f():\n    yield\nX = f().gi_frame\n",
     "traceback": "try:\n    pass\nexcept Exception as e:\n    X = e.__traceback__\n",
     "getattr with a computed name": "def f(x, n):\n    return getattr(x, n)\n",

@@ -386,6 +386,10 @@ def test_a_write_is_seen_in_what_holds_the_tensor(translated):
                 self.relu = nn.ReLU(inplace=True)
                 self.conv = nn.Conv2d(8, 8, 1)
 
+            def double(self, block):
+                first = nn.Conv2d(8, 8, 1)
+                return nn.Sequential(first, block(first), block(first))
+
             def forward(self, x):
                 held = []
                 for layer in self.layers:
@@ -403,10 +407,10 @@ def test_a_write_is_seen_in_what_holds_the_tensor(translated):
             return x[:, :4]
         """
     ).modules["block.py"]
-    assert "x = unless_in_place(layer, 'block.py:16: layer may write into x, which is read later')(x)" in text
-    assert "refuse_alias(half, 'block.py:19: half is written while held, x may be the same" in text
-    assert "y = self.conv(x)\n        y += 1" in text
-    assert "z = self.relu(refuse_same(z, (y,), 'block.py:23: z is written while y may be the same tensor'))" in text
+    assert "x = unless_in_place(layer, 'block.py:20: layer may write into x, which is read later')(x)" in text
+    assert "refuse_alias(half, 'block.py:23: half is written while held, x may be the same" in text
+    assert "y = self.conv(x)\n        y += 1\n        z = self.skip(y)" in text
+    assert "z = self.relu(refuse_same(z, (y,), 'block.py:27: z is written while y may be the same tensor'))" in text
 
 
 def test_the_gradient_stops_in_a_function_without_it(translated):

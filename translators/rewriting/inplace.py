@@ -86,11 +86,20 @@ class InPlace(Sharing):
 
     def _is_unknown(self, function: cst.BaseExpression) -> bool:
         """Whether what is called may be any module: a local name, or an item of something."""
-        if self.at_construction():
+        if self.at_construction() or self._makes_layers():
             return False
         return isinstance(function, cst.Subscript) or (
             isinstance(function, cst.Name) and self._is_local(function.value)
         )
+
+    def _makes_layers(self) -> bool:
+        """Whether the function is a helper of the constructor: it binds layers to names."""
+        scope = self._function_scope()
+        if scope is None or scope.function is None or scope.function.name == "forward":
+            return False
+        values = (node.value for node in own_nodes(scope.function) if isinstance(node, ast.Assign))
+        made = (self.foreign(environment.dotted(value.func)) for value in values if isinstance(value, ast.Call))
+        return any(name.startswith("torch.nn.") and name.rpartition(".")[2][:1].isupper() for name in made)
 
     def _finish_call_of_writer(self, name: str, how: str | None, original: cst.Call, call: cst.Call) -> cst.Call:
         """A call that writes into arguments: those that are read afterwards may be no traced arrays."""

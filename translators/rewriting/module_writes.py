@@ -50,9 +50,10 @@ def _writes(
         if isinstance(first, ast.Call):
             how = _writes(first, method, foreign, writes)
             return ARGUMENT if how == ARGUMENT else PERHAPS if how is not None else None
-        # Filled from a list or later: what stands first shows at run time.
-        others = (node for node in own_nodes(method) if isinstance(node, ast.Call) and node is not call)
-        return PERHAPS if any(_activates(other, foreign) is not None for other in others) else None
+        # Filled from a list or, when empty, later: what stands first shows at run time.
+        nodes = [node for node in own_nodes(method) if isinstance(node, ast.Call) and node is not call]
+        filled = call.args or any((dotted(node.func) or "").endswith((".add_module", ".append")) for node in nodes)
+        return PERHAPS if filled and any(_activates(node, foreign) is not None for node in nodes) else None
     if writes(dotted(call.func)):
         return ARGUMENT
     return _activates(call, foreign)
