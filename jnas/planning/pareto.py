@@ -31,10 +31,11 @@ def measured(history: Sequence[Record], objectives: Sequence[str]) -> tuple[tupl
 
 def front(values: Floats) -> list[int]:
     """Rows that no other row dominates, in their order; of equal ones the first."""
-    order = np.argsort(-_ranks(values).sum(1), kind="stable")
+    places = sum(np.unique(column, return_inverse=True)[1] for column in values.T)
+    order = np.argsort(-np.asarray(places), kind="stable")
     kept = []
     while len(order):
-        best = order[0]  # the largest sum of ranks of all that are left: nothing left dominates it
+        best = order[0]  # the largest sum of places of all that are left: nothing left dominates it
         kept.append(int(best))
         order = order[(values[order] > values[best]).any(1)]
     return sorted(kept)
