@@ -18,7 +18,7 @@ from translators import Argument
 
 # (multiple, a value that only it and its divisors divide)
 WIDTH_TESTS = ((1, 67), (2, 66), (4, 68), (8, 72), (16, 80), (32, 96), (64, 192), (128, 384))
-SIZE_TESTS = ((1, 13), (2, 22), (4, 20), (7, 35), (8, 40), (14, 42), (16, 48), (32, 32))
+SIZE_TESTS = ((1, 37), (2, 38), (4, 44), (7, 35), (8, 40), (14, 42), (16, 48), (32, 96))
 WINDOWS = (2, 4, 7, 8)
 GROWTHS = (8, 16, 32)
 
