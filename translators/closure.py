@@ -114,8 +114,8 @@ class Closures:
         if not tables:
             return set()
         spelled = frozenset().union(*(unit.strings for unit in found))
-        entries = ((name, unit) for table in tables for name, (unit, _) in table.items())
-        return {unit for name, unit in entries if unit is not None and name in spelled} - found
+        registered = ((name, unit) for table in tables for name, (unit, _) in table.items())
+        return {unit for name, unit in registered if unit is not None and name in spelled} - found
 
     def refusal(self, unit: Unit, made: Sequence[Class] = ()) -> Refusal | None:
         """The first refusal that every construction or every forward of a class reaches, if any.

@@ -38,5 +38,6 @@ def _is_deep(tree: ast.Module) -> bool:
 
 
 def _length(node: ast.expr) -> float:
-    same_line = node.lineno == node.end_lineno and node.end_col_offset is not None
-    return node.end_col_offset - node.col_offset if same_line else float("inf")
+    if node.lineno != node.end_lineno or node.end_col_offset is None:
+        return float("inf")
+    return node.end_col_offset - node.col_offset
