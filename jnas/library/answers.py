@@ -1,4 +1,4 @@
-"""Answers of probing, kept by what they depend on: a block's closure and arguments, the runtime, the code that probes."""
+"""Answers of probing, kept by what they depend on: closure and arguments of a block, the runtime, the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOLD = ("description", "provenance")  # what a block is told, not asked
 def answers_for(
     jobs: Sequence[Mapping[str, Any]], modules: Path, cache: Path, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
-    """Answers to `jobs` (see probing.answer) on emitted files below `modules`, in their order; `cache` keeps."""
+    """Answers to `jobs` (see probing.answer) on emitted files below `modules`, in their order; `cache` keeps them."""
     closures, code = Closures(modules), _code_hash()
     files = [cache / f"{_key(job, closures.hash_of(job['name']), code)}.json" for job in jobs]
     answers = [_read(file, job) for file, job in zip(files, jobs)]
