@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -17,8 +19,8 @@ class Network(nn.Module):
         super().__init__()
         self.stem = stem
         self.stages = stages
-        self.classifier = classifier
-        self.head = head
+        self.classifier: Any = classifier
+        self.head: Any = head
 
     def forward(self, x: jax.Array) -> jax.Array:
         x = self.stages(self.stem(x))

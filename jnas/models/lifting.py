@@ -16,6 +16,7 @@ from jnas.library.binding import BindError, Shape, bind, bound_names, output_sha
 from jnas.library.block import Block
 from jnas.library.exact import Bound, bind_exact
 from jnas.library.layers import LAYERS
+from jnas.library.models import MAKES
 from jnas.library.store import Library
 from jnas.models.build import BuildError, build, construct
 from jnas.models.likeness import same_build
@@ -59,7 +60,7 @@ def lift(block: Block, options: Mapping[str, Any], library: Library, shape: Shap
 
     Image width and size and the number of classes are supplied where the model takes them. Raises UserError.
     """
-    values, recording = built(block, options, library, shape, classes)
+    block, values, recording = built(block, options, library, shape, classes)
     given = bind_exact(values, shape, classes)
     training = _recorded(block, given, library, shape, training=True)
     made = Node(block.name, values, exact=("NCHW", "NC"))
@@ -83,8 +84,30 @@ class _NoChain(Exception):
 
 def built(
     block: Block, options: Mapping[str, Any], library: Library, shape: Shape, classes: int
+) -> tuple[Block, dict[str, Any], Recording]:
+    """(what makes the model, its arguments, its recording). Options win over what a factory says itself: where it does
+    not let them, its class is called with the factory's arguments and the options. Raises UserError."""
+    try:
+        return block, *_supplied(block, options, library, shape, classes)
+    except UserError:
+        if not options or MAKES not in block.provenance:
+            raise
+        try:
+            recording = _supplied(block, {}, library, shape, classes)[1]
+            model = library[block_name(recording.module, library) or block.name]
+            said = recorded_arguments(recording.module, recording, library)
+        except (UserError, Unsayable):
+            model = block
+        if model is block:
+            raise
+    own = {name: value for name, value in said.items() if name not in (*SIZES, *WIDTHS, *CLASS_COUNTS)}
+    return model, *_supplied(model, own | dict(options), library, shape, classes)
+
+
+def _supplied(
+    block: Block, options: Mapping[str, Any], library: Library, shape: Shape, classes: int
 ) -> tuple[dict[str, Any], Recording]:
-    """(arguments of the whole model, its recording): with as much of the data set as the model takes."""
+    """(arguments, recording): with as much of the data set as the model takes. Raises UserError."""
     parameters = {parameter.name: parameter for parameter in block.parameters}
     data: dict[str, Bound] = {}
     for names, kind in ((SIZES, "height"), (WIDTHS, "width"), (CLASS_COUNTS, "classes")):
@@ -142,10 +165,11 @@ def _whole(lifter: _Lifter, made: Node) -> tuple[list[_Leaf], Node]:
 
 def _unrolled(lifter: _Lifter, made: Node) -> tuple[list[_Leaf], Node]:
     """Stem, stages and head of a model that is a row of modules."""
+    tail: Call | None
+    head: list[_Leaf] = []
     steps = lifter.steps(lifter.recording.call)
     if steps is None:
         steps, tail = lifter.steps_before_head()
-        head: list[_Leaf] = []
     else:
         cut = lifter.cut(steps)
         own = next((i for i in range(cut) if lifter.is_own_head(steps, i)), None)
@@ -261,13 +285,13 @@ class _Lifter:
         return _links(call) == _links(other)
 
     def _between(self, call: Call, step: Call, given: Any) -> tuple[Node, ...] | None:
-        """Layers without parameters that make `given` into what `step` receives."""
+        """The layer that makes `given` into what `step` receives."""
         key = f"{call.path}>{step.path}"
         if key not in self._filled:
             before = [c for c in call.inner if c.returned is given]
-            self._filled[key] = (
-                filling(self.recording, self.make, before[-1], step) if before and hasattr(given, "shape") else None
-            )
+            known = bool(before) and before[-1].path is not None and hasattr(given, "shape")
+            layer = filling(self.recording, self.make, before[-1], step) if known else None
+            self._filled[key] = None if layer is None else (layer,)
         return self._filled[key]
 
     # Heads
@@ -422,7 +446,7 @@ class _Lifter:
     def _parts(self, call: Call, origin: str) -> Iterator[tuple[str, list[_Leaf], bool]]:
         """(place, leaves, whether it is a list) of the outermost parts of `call` that are worth listing."""
         by_path = {str(c.path): c for c in call.walk()}
-        prefix, done = f"{origin}." if origin else "", []
+        prefix, done = f"{origin}." if origin else "", list[str]()
         for path, slot in self.slots.items():
             if not path.startswith(prefix) or path == origin or any(path.startswith(f"{other}.") for other in done):
                 continue

@@ -19,18 +19,24 @@ from translators.runtime.construction import Observer, constructing, observer, r
 DROPOUTS = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
 TOLERANCE = 1e-5
 
-# What functions do that stand where a layer could.
-FILLINGS: tuple[tuple[Node, ...], ...] = tuple(
-    tuple(Node(name, args, exact=(layout, layout)) for name, args in layers)
-    for layout in ("NCHW", "NC")
-    for layers in (
-        *([(f"nn.{name}", {})] for name in ("ReLU", "ReLU6", "GELU", "SiLU", "Hardswish", "Tanh", "Sigmoid", "ELU")),
-        *([("nn.LeakyReLU", {"negative_slope": slope})] for slope in (0.01, 0.1, 0.2)),
-        *([("nn.MaxPool2d", {"kernel_size": size})] for size in (2, 3)),
-        [("nn.MaxPool2d", {"kernel_size": 3, "stride": 2, "padding": 1})],
-        *([("nn.AvgPool2d", {"kernel_size": size})] for size in (2, 3)),
-    )
+_ELEMENTWISE: tuple[tuple[str, dict[str, Any]], ...] = (
+    *((f"nn.{name}", {}) for name in ("ReLU", "ReLU6", "GELU", "SiLU", "Hardswish", "Tanh", "Sigmoid", "ELU")),
+    *(("nn.LeakyReLU", {"negative_slope": slope}) for slope in (0.01, 0.1, 0.2)),
 )
+_POOLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("nn.MaxPool2d", {"kernel_size": size}) for size in (2, 3)),
+    ("nn.MaxPool2d", {"kernel_size": 3, "stride": 2, "padding": 1}),
+    *(("nn.AvgPool2d", {"kernel_size": size}) for size in (2, 3)),
+)
+# Layers that do what functions do where they stand between modules, by the rank of the array.
+FILLINGS: dict[int, tuple[Node, ...]] = {
+    rank: tuple(Node(name, args, exact=(layout, layout)) for name, args in layers)
+    for rank, layout, layers in (
+        (4, "NCHW", _ELEMENTWISE + _POOLS),
+        (3, "NLC", _ELEMENTWISE),
+        (2, "NC", _ELEMENTWISE),
+    )
+}
 
 
 class _Reached(Exception):
@@ -54,31 +60,26 @@ class _Exchange(Observer):
         return self.array if self.names.get(id(module)) == self.path else result
 
 
-def filling(recording: Recording, make: Callable[[], Any], before: Call, after: Call) -> tuple[Node, ...] | None:
-    """The layers that make what `after` receives of what `before` returns; None where none do, or they need more."""
+def filling(recording: Recording, make: Callable[[], Any], before: Call, after: Call) -> Node | None:
+    """The layer that makes what `after` receives of what `before` returns; None where none does, or more is needed."""
     given = _drawn(before.returned.shape)
     try:
         expected = _received(make, before, given, str(after.path), recording)
     except Exception:  # whatever translated code raises
         return None
-    rank = "NCHW" if given.ndim == 4 else "NC"
-    for layers in FILLINGS:
-        if layers[0].exact != (rank, rank):
-            continue
-        found: Any = given
+    for layer in FILLINGS.get(given.ndim, ()):
         try:
-            for layer in layers:
-                found = getattr(nn, layer.block.removeprefix("nn."))(**layer.args).eval()(found)
+            found = getattr(nn, layer.block.removeprefix("nn."))(**layer.args).eval()(given)
         except Exception:  # a window larger than the map
             continue
         if found.shape == expected.shape and np.allclose(found, expected, TOLERANCE, TOLERANCE):
-            return layers
+            return layer
     return None
 
 
 def is_own_head(recording: Recording, make: Callable[[], Any], features: Call, classifier: Call) -> bool:
     """Whether the logits are a linear classifier, at the end, of the average of what `features` returns."""
-    returned = getattr(features.returned, "shape", ())
+    returned: tuple[int, ...] = getattr(features.returned, "shape", ())
     linear = classifier.module
     if len(returned) != 4 or linear.bias is None or returned[1] != linear.weight.shape[1]:
         return False

@@ -102,7 +102,7 @@ class Inference:
             contract = self.library[node.block].contract
             if is_row(shape) and contract is not None and contract.layout != "NLC":
                 raise ShapeError((), f"{node.block} works on a grid, it receives {shape[1]} tokens that are none")
-            stride = contract.reduction * node.args.get(contract.stride, 1) if contract is not None else 1
+            stride = contract.reduction * node.args.get(contract.stride or "", 1) if contract is not None else 1
             if stride > 1 and min(shape[1:]) < SMALLEST and not is_row(shape):
                 raise ShapeError((), f"{node.block} reduces {shape[1]} x {shape[2]} pixels, the smallest is {SMALLEST}")
         if node.at:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from jnas.library.exact import bind_exact
+from jnas.library.exact import Bound, bind_exact
 from jnas.library.mining import mine
 from jnas.library.models import find_model
 from jnas.library.store import Library, open_library
@@ -109,6 +109,10 @@ def net_small(**kwargs):
 
 def tokens_small(**kwargs):
     return Tokens(**kwargs)
+
+
+def net_fixed(num_classes=10, **kwargs):
+    return Net(depth=3, widths=(4, 8), num_classes=num_classes, **kwargs)
 """
 
 
@@ -138,7 +142,8 @@ def distance(name: str, options: dict, library: Library) -> tuple[Lifted, float]
     """(what was lifted, the largest difference of its logits from the model's)."""
     block = find_model(name, library)
     lifted = lift(block, options, library, SHAPE, CLASSES)
-    model = construct(block, bind_exact(built(block, options, library, SHAPE, CLASSES)[0], SHAPE, CLASSES), library)
+    made, values, _ = built(block, options, library, SHAPE, CLASSES)
+    model = construct(made, bind_exact(values, SHAPE, CLASSES), library)
     state = drawn(state_dict(model))
     load_state_dict(model, state)
     tree = from_json(json.loads(json.dumps(to_json(lifted.tree))), library)
@@ -175,11 +180,24 @@ def test_a_head_of_another_function_stays_inside(options: dict, library: Library
     assert head.at["layer2"][0] == Node("zoo.Unit", {"planes": 16, "stride": 2})
 
 
+def test_options_win_over_what_a_factory_says(library: Library) -> None:
+    lifted, apart = distance("zoo:net_fixed", {"depth": 1, "pool": "max"}, library)
+    assert apart < 1e-5 and lifted.tree.args["head"].block == "zoo.Net"
+    assert lifted.tree.args["head"].args == {
+        "depth": 1,
+        "num_classes": Bound("classes"),
+        "pool": "max",
+        "widths": (4, 8),
+    }
+    with pytest.raises(UserError, match=r"zoo\.Net at 3 x 16 x 16, 5 classes: IndexError"):
+        lift(find_model("zoo:net_fixed", library), {"widths": ()}, library, SHAPE, CLASSES)
+
+
 def test_a_token_model_keeps_its_list_of_blocks_open(library: Library) -> None:
     lifted, apart = distance("zoo:tokens_small", {}, library)
     assert apart < 1e-5
     head = lifted.tree.args["head"]
-    assert head.args["img_size"] == head.args["img_size"].__class__("height")  # follows the data set
+    assert head.args["img_size"] == Bound("height")  # follows the data set
     assert [node.block for node in head.at["blocks"]] == ["zoo.Mixing"] * 3
     shapes = infer(lifted.tree, library, SHAPE)
     assert shapes[("head", AT, "blocks", 1)] == ((8, 17, 1), (8, 17, 1))
@@ -248,7 +266,7 @@ def test_names_of_models_are_looked_up_and_built_in_a_child(folder: Path, tmp_pa
         ("zoo:net_smal", "did you mean net_small"),
         ("zoo:net_small?dept=3", "has no argument dept; did you mean depth"),
         ("zoo:net_small?depth", "'depth' is no option; expected KEY=VALUE"),
-        ("zoo:net_small?widths=[]", "zoo.net_small at 3 x 16 x 16, 5 classes: IndexError"),
+        ("zoo:net_small?widths=[]", "zoo.Net at 3 x 16 x 16, 5 classes: IndexError"),
         ("zoology:net_small", "no mined source of the name zoology"),
         ("resnet9", "did you mean resnet"),
     ):
