@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jnas.benchmarks.edits import CLASSES, STARTS
+from jnas.benchmarks.edits import CLASSES, MEMORY, STARTS, Start
+from jnas.evaluation.evaluator import Evaluator
+from jnas.evaluation.inspection import node_costs
+from jnas.evaluation.pool import Pool
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
-from jnas.models.costs import inspect
 from jnas.models.starts import named_tree
-from jnas.trees.edits import Edit, apply, describe
+from jnas.runs.configuration import Configuration
+from jnas.training.recipes import RECIPES
+from jnas.trees.edits import apply, describe
 from jnas.trees.node import Node, canonical, parse_path
 from jnas.trees.options import FORM, SCALE, SOURCE, Options
 from jnas.trees.picture import Line, compared, lines
@@ -57,41 +63,48 @@ EXAMPLES: tuple[tuple[str, str, str | None, Mapping[str, Any]], ...] = (
 
 
 def main() -> None:
-    library = open_library(mine(["timm"]).folders)
+    report = mine(["timm"])
+    library = open_library(report.folders)
     (DOCS / "trees").mkdir(exist_ok=True)
     page = [HEAD]
-    for name, start in STARTS.items():
-        tree = canonical(named_tree(start.name, library, start.shape, CLASSES), library)
-        file = name.split(",")[0].split()[0].lower() + ".svg"
-        draw(file, name, picture(tree, library, start.shape))
-        page.append(f"\n### {name}\n\n`{start.name}` on images of {start.shape}.\n\n![{name}](trees/{file})\n")
-    page.append(EDITS)
-    start = STARTS[EDITED]
-    tree = canonical(named_tree(start.name, library, start.shape, CLASSES), library)
-    for number, example in enumerate(EXAMPLES, 1):
-        edit = made(tree, library, start.shape, example)
-        after = canonical(apply(tree, edit), library)
-        words, file = describe(edit, tree), f"edit-{number}.svg"
-        both = compared(picture(tree, library, start.shape), picture(after, library, start.shape))
-        draw(file, words, both)
-        page.append(f"\n{number}. {words}\n\n   ![edit {number}](trees/{file})\n")
+    with tempfile.TemporaryDirectory() as logs, Pool(1, logs=Path(logs), memory_limit=MEMORY) as pool:
+        draw = Drawing(library, report.folders, pool)
+        for name, start in STARTS.items():
+            tree, file = draw.tree(start), name.split(",")[0].split()[0].lower()
+            draw.write(file, name, draw.lines(tree, start))
+            page.append(f"\n### {name}\n\n`{start.name}` on images of {start.shape}.\n\n![{name}](trees/{file}.svg)\n")
+        page.append(EDITS)
+        start = STARTS[EDITED]
+        tree = draw.tree(start)
+        for number, (kind, place, name, decisions) in enumerate(EXAMPLES, 1):
+            edit = Options(tree, library, start.shape).make_edit(kind, parse_path(place), name, decisions)
+            after, words = canonical(apply(tree, edit), library), describe(edit, tree)
+            draw.write(f"edit-{number}", words, compared(draw.lines(tree, start), draw.lines(after, start)))
+            page.append(f"\n{number}. {words}\n\n   ![edit {number}](trees/edit-{number}.svg)\n")
     (DOCS / "trees.md").write_text("".join(page), encoding="utf-8")
 
 
-def made(tree: Node, library: Library, shape: tuple[int, int, int], example: tuple) -> Edit:
-    kind, place, name, decisions = example
-    return Options(tree, library, shape).make_edit(kind, parse_path(place), name, decisions)
+@dataclass(frozen=True)
+class Drawing:
+    """Pictures with costs, which a worker measures where mined code has to run."""
 
+    library: Library
+    folders: Sequence[Path]
+    pool: Pool
 
-def picture(tree: Node, library: Library, shape: tuple[int, int, int]) -> list[Line]:
-    found = inspect(tree, library, shape, CLASSES)
-    costs = {path: (cost.parameters, cost.multiply_adds) for path, cost in found.nodes.items()}
-    return lines(tree, library, shape, (), costs)
+    def tree(self, start: Start) -> Node:
+        return canonical(named_tree(start.name, self.library, start.shape, CLASSES), self.library)
 
+    def lines(self, tree: Node, start: Start) -> list[Line]:
+        configuration = Configuration(caps=start.caps)
+        batch = RECIPES[configuration.evaluation.recipe].batch_size
+        Evaluator(self.pool, configuration, self.folders, start.shape, CLASSES, self.library).inspect(tree)
+        return lines(tree, self.library, start.shape, (), node_costs(tree, self.library, start.shape, CLASSES, batch))
 
-def draw(file: str, title: str, picture: list[Line]) -> None:
-    (DOCS / "trees" / file).write_text(svg(picture, title), encoding="utf-8")
-    print(DOCS / "trees" / file)
+    def write(self, file: str, title: str, picture: list[Line]) -> None:
+        path = DOCS / "trees" / f"{file}.svg"
+        path.write_text(svg(picture, title), encoding="utf-8")
+        print(path)
 
 
 if __name__ == "__main__":
