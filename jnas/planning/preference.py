@@ -44,11 +44,11 @@ class Preference:
 
     def predict(self, children: Sequence[Features]) -> tuple[Floats, Floats, Floats]:
         """Posterior mean and deviation of each child's quality, as a quantile of a normal, and its diversity gain."""
-        # What no candidate ever had takes columns of its own: nothing is known of its worth, and it is new.
+        # What no candidate ever had takes columns of its own: it says nothing of quality, but it is new.
         fresh = numbered([{name: 0 for name in child if name not in self.names} for child in children])
         names = {**self.names, **{name: len(self.names) + i for name, i in fresh.items()}}
         rows = matrix(children, names)
-        return *self.regression.predict(rows), gains(rows, self.archive)
+        return *self.regression.predict(rows[:, : len(self.names)]), gains(rows, self.archive)
 
     def expectation(self, child: Features) -> Mapping[str, float]:
         """What is stored of the child that was chosen: which share of the archive it is believed to beat, its gain."""

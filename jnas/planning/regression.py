@@ -37,15 +37,10 @@ class Similarity:
         return cls(counts, roots, centres, (scales[0], scales[1]))
 
     def __call__(self, features: Floats) -> tuple[Floats, Floats]:
-        """Of each row with every observation, and with itself.
-
-        Columns beyond those of the observations are of what none of them has: it is like nothing but itself.
-        """
-        seen, fresh = np.split(features, [self.counts.shape[1]], axis=1)
-        counts, roots = seen - self.centres[0], _root(seen) - self.centres[1]
+        """Of each row with every observation, and with itself."""
+        counts, roots = features - self.centres[0], _root(features) - self.centres[1]
         along = counts @ self.counts.T / self.scales[0], roots @ self.roots.T / self.scales[1]
-        squares = (counts**2).sum(1) + (fresh**2).sum(1), (roots**2).sum(1) + np.abs(fresh).sum(1)
-        own = squares[0] / self.scales[0], squares[1] / self.scales[1]
+        own = (counts**2).sum(1) / self.scales[0], (roots**2).sum(1) / self.scales[1]
         # Two observations are 2 scales apart on average: at that distance smooth parts fall to exp(-1/2).
         apart = own[1][:, None] + (self.roots**2).sum(1)[None] / self.scales[1] - 2 * along[1]
         across = (along[0] + along[1] + np.exp(-np.maximum(apart, 0.0) / 4)) / 3

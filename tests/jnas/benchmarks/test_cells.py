@@ -63,16 +63,16 @@ def write(path: Path, **changes) -> Path:
 
 def test_a_table_is_read_by_its_columns(tmp_path: Path) -> None:
     found = read_table(write(tmp_path / "table.npz"))
-    assert list(found.search) == ["d"] and len(found) < 27
-    assert (found.report["d"] == found.search["d"] + 1).all()
+    assert list(found.search) == ["d, one trial"] and len(found) < 27
+    assert (found.report["d, one trial"] == found.search["d, one trial"] + 1).all()
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"ops": None}, "no ops; found"),
-        ({"d_test_200": None}, "no d_test_200"),
-        ({"d_test_200_trial": None}, "no NAME_test_200_trial"),
+        ({"d_test_200": None}, "no NAME_test_200; found"),
+        ({"d_test_200_trial": None}, "no d_test_200_trial or _test_12"),
         ({"op_edges": CELLS[:, :2]}, "expected cells x 6"),
         ({"op_edges": CELLS + 1}, "indices into the 3 ops"),
         ({"d_test_200": np.arange(5.0)}, "d_test_200 has 5 values for 27 cells"),

@@ -130,11 +130,3 @@ def test_what_is_pending_counts_as_predicted() -> None:
 def test_a_failed_training_is_no_observation() -> None:
     past = (record(0, 0.5, a=1), record(1, None, a=2), record(2, 0.6, a=3))
     assert prefer(past, Settings()).parents == (2, 0)
-
-
-def test_what_nobody_had_yet_makes_a_child_uncertain_and_no_better() -> None:
-    past = tuple(record(i, 0.5 + 0.01 * i, good=i, other=i % 3) for i in range(10))
-    known, new = {"good": 5, "other": 1}, {"good": 5, "other": 1, "never seen": 3}
-    means, deviations, _ = prefer(past, Settings()).predict([known, new])
-    assert deviations[1] > 1.5 * deviations[0]
-    assert abs(means[1] - means[0]) < deviations[1]
