@@ -210,11 +210,12 @@ def _fitted(part: Placed, called: Mapping[str, str], depth: int) -> str:
     """The block with what stands inside it."""
     pairs = []
     for inside in part.inside:
+        below = depth + 2 + inside.many
         items = [
             _call(
                 called["Inside"],
-                [_expression(inner, called, depth + 3), *map(json.dumps, layouts), repr(size)],
-                depth + 2,
+                [_expression(inner, called, below + 1), *map(json.dumps, layouts), repr(size)],
+                below,
             )
             for inner, layouts, size in inside.parts
         ]
