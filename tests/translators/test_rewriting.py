@@ -361,6 +361,13 @@ def test_a_tally_for_somebody_outside_goes_and_a_variable_that_is_read_refuses(t
             def forward(self, x):
                 return x * self.width
 
+        class Reader(nn.Module):
+            def forward(self, x):
+                global SCALE
+                return x * SCALE
+
+        SCALE = 2
+
         class Numbered(nn.Module):
             def forward(self, x):
                 global CALLS
@@ -373,6 +380,7 @@ def test_a_tally_for_somebody_outside_goes_and_a_variable_that_is_read_refuses(t
         """
     )
     assert isinstance(outcomes.outcomes["block.Numbered"], Refusal)
+    assert "def forward(self, x):\n        return x * SCALE" in outcomes.modules["block.py"]
     assert "super().__init__()\n        self.width = width" in outcomes.modules["block.py"]
 
 

@@ -209,8 +209,11 @@ class Definitions(State):
         return False
 
     def leave_Global(self, original_node: cst.Global, updated_node: cst.Global) -> Any:
-        if {item.name.value for item in original_node.names} <= self.tallied():
-            return cst.RemoveFromParent()
+        function = next((scope.function for scope in reversed(self.scopes) if scope.function is not None), None)
+        nodes = [part for part in ast.walk(function) if isinstance(part, ast.Name)] if function is not None else []
+        stored = {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+        if {item.name.value for item in original_node.names} & stored <= self.tallied():
+            return cst.RemoveFromParent()  # a function that only reads need not say so
         return cst.Expr(self.refuse("R06", "global", "global", "a function changes a module variable"))
 
 

@@ -210,6 +210,8 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         if isinstance(getattr(type(self), name, None), property):
             object.__setattr__(self, name, new)
             return
+        if isinstance(new, tuple) and type(new) is not tuple and not hasattr(new, "_fields"):
+            new = tuple(new)  # a torch.Size: Flax takes subclasses of tuple for nodes
         current = vars(self).get(name)
         if isinstance(new, (np.ndarray, np.generic, jax.Array)):
             if isinstance(current, nnx.Variable):

@@ -212,3 +212,14 @@ def test_apply_visits_children_first_and_hidden_attributes_stay_out_of_the_state
     assert seen == ["Conv2d", "BatchNorm2d", "Block"]
     block.settings["kernel"].append(2)
     assert block.settings["kernel"] == [1, 1, 2] and block.constants[1].shape == (3,)
+
+
+def test_a_size_may_be_an_attribute():
+    class Sized(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shape = ops.Size((2, 3))
+            self.weight = nn.Parameter(ops.ones(self.shape))
+
+    graph, parameters, rest = nnx.split(Sized(), nnx.Param, ...)
+    assert nnx.merge(graph, parameters, rest).shape == (2, 3)
