@@ -14,7 +14,7 @@ from translators.runtime.arrays import public, value
 from translators.runtime.construction import construction
 from translators.runtime.tensor.inplace import _write, copy_, fill_, normal_, uniform_
 
-__all__ = ["normal_", "uniform_"]
+__all__ = ["_calculate_correct_fan", "_calculate_fan_in_and_fan_out", "normal_", "uniform_"]
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 
