@@ -43,24 +43,27 @@ def verify_rows(
     rows: Sequence[Mapping[str, Any]], roots: Mapping[str, Path], *, workers: int = 0, seconds: float = 300.0
 ) -> Iterator[dict[str, Any]]:
     """Result rows (see `Verifier.verify`) in the order of `rows`, by several children: as many as cores by default."""
-    verifiers: SimpleQueue[Verifier] = SimpleQueue()
+    free: SimpleQueue[Verifier] = SimpleQueue()
 
     def verify(row: Mapping[str, Any]) -> dict[str, Any]:
-        verifier = verifiers.get()
+        verifier = free.get()
         try:
             return verifier.verify(row)
         finally:
-            verifiers.put(verifier)
+            free.put(verifier)
 
-    count = min(workers or _cores(), len(rows)) or 1
     with contextlib.ExitStack() as stack:
-        for _ in range(count):
-            verifiers.put(stack.enter_context(Verifier(roots, seconds)))
-        pool = ThreadPoolExecutor(count)
+        verifiers = [stack.enter_context(Verifier(roots, seconds)) for _ in range(min(workers or _cores(), len(rows)))]
+        for verifier in verifiers:
+            free.put(verifier)
+        pool = ThreadPoolExecutor(max(1, len(verifiers)))
         try:
             yield from pool.map(verify, rows)
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for verifier in verifiers:  # whoever stops early does not wait for rows that nobody reads
+                verifier.end()
+            pool.shutdown()
 
 
 def _cores() -> int:
@@ -74,6 +77,7 @@ class Verifier:
         self._roots = {name: str(Path(path).resolve()) for name, path in roots.items()}
         self._seconds = seconds
         self._child: subprocess.Popen[bytes] | None = None
+        self._ended = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the verifier
 
     def __enter__(self) -> Verifier:
@@ -90,7 +94,7 @@ class Verifier:
         has `emitted` (the folder), `module`, `import_from` (folders of the original) and `cases` with an `init` and
         `input_shapes` each.
         """
-        child = self._child = self._child or self._start()
+        child = self._child or self._start()
         started = time.monotonic()
         assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -107,10 +111,12 @@ class Verifier:
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment = kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "JAX_PLATFORMS": "cpu"}
-        child = subprocess.Popen(
+        child = self._child = subprocess.Popen(
             [sys.executable, "-m", "translators.verification_worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, start_new_session=True,
         )  # fmt: skip
+        if self._ended:
+            self._kill()
         self._answer(child, time.monotonic() + _START_SECONDS)  # an empty line when the imports are done
         return child
 
@@ -128,10 +134,20 @@ class Verifier:
                 received += piece
         return received
 
-    def _stop(self) -> None:
-        if self._child is not None:
+    def end(self) -> None:
+        """End the child for good, from any thread; a row that waits for it is answered as crashed."""
+        self._ended = True
+        self._kill()
+
+    def _kill(self) -> None:
+        child = self._child
+        if child is not None and child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)
+                os.killpg(child.pid, signal.SIGKILL)
+
+    def _stop(self) -> None:
+        self._kill()
+        if self._child is not None:
             self._child.communicate()
             self._child = None
 

@@ -92,6 +92,14 @@ def test_rows_of_several_processes_come_in_order(folder):
     assert [row["status"] for row in found] == ["refused", "crashed", "refused"]
 
 
+def test_who_stops_early_does_not_wait(folder):
+    (folder / "__init__.py").write_text("import time\ntime.sleep(600)\n")
+    absent = {**_row("Gated"), "source": "absent:layers.py"}
+    found = verification.verify_rows([absent, _row("Broken")], {"small": folder}, workers=2, seconds=600)
+    assert next(found)["status"] == "crashed"
+    found.close()
+
+
 def test_packages_that_are_absent_stand_in_until_they_are_used(folder, monkeypatch):
     monkeypatch.syspath_prepend(str(folder.parent))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
