@@ -60,10 +60,10 @@ def _panel(dataset: str, counts: Mapping[str, NDArray[np.float64]], queries: int
     for i, values in enumerate(counts.values()):
         steps = np.arange(queries + 1)
         share = np.searchsorted(np.sort(values), steps, side="right") / len(values)
-        low, high = wilson(share, len(values))
+        floor, ceiling = wilson(share, len(values))
         places = LEFT + across * steps / queries
         colour = COLOURS[i % len(COLOURS)]
-        around = [*zip(places, high, strict=True), *zip(places[::-1], low[::-1], strict=True)]
+        around = [*zip(places, ceiling, strict=True), *zip(places[::-1], floor[::-1], strict=True)]
         bands.append(tag("path", d=_path(around, down) + "Z", fill=colour, fill_opacity="0.12"))
         line = _path(list(zip(places, share, strict=True)), down)
         lines.append(tag("path", d=line, fill="none", stroke=colour, stroke_width=2, stroke_dasharray=_dashes(i)))

@@ -14,8 +14,7 @@ from jnas.library.binding import Shape
 from jnas.library.block import Block
 from jnas.planning.features import family_of, tree_features
 from jnas.planning.history import Record, candidate
-from jnas.planning.plan import Plan
-from jnas.planning.preference import Preference
+from jnas.planning.plan import Plan, Preference
 from jnas.resolving.choosers import Chooser, UniformChooser
 from jnas.resolving.directions import Direction, aim, settings
 from jnas.resolving.questions import FENCE, Choice, Question, clean, fenced, fill, labelled, pick_one, settle
@@ -174,7 +173,8 @@ def _choose_edit(dialogue: _Dialogue) -> Edit:
 
 
 def _choose_place(dialogue: _Dialogue) -> Path:
-    direction, keep = dialogue.direction, None
+    direction = dialogue.direction
+    keep: Callable[[Path], object] | None = None
     if direction and dialogue.kind == "delete":
         keep = direction.has_place
     elif direction and dialogue.kind == "set":

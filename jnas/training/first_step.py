@@ -19,7 +19,8 @@ def first_step(model: Module, shape: tuple[int, int, int], classes: int, batch: 
     generator = np.random.default_rng(seed)
     images = generator.normal(size=(batch, *shape)).astype(np.float32)
     labels = generator.integers(classes, size=batch)
-    graph, parameters, rest = nnx.split(model.train(), nnx.Param, ...)
+    graph, *states = nnx.split(model.train(), nnx.Param, ...)
+    parameters, rest = states
 
     def loss_of(parameters: Any, rest: Any) -> jax.Array:
         with randomness(jax.random.key(seed)):

@@ -139,6 +139,7 @@ def parse_path(text: str) -> Path:
 
 def children(node: Node) -> Iterator[tuple[Path, Node]]:
     """(relative path, child) of a node: parts of a container in the order of data flow, replaced parts of a block."""
+    found: list[tuple[Path, Value]]
     if node.is_container:
         found = [((name,), node.args.get(name)) for name in CONTAINERS[node.block]]
     else:

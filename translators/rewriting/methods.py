@@ -60,10 +60,8 @@ def in_place_position(name: str) -> int | None:
             )
             if not callable(found):
                 return None
-            taken = list(
-                inspect.signature(getattr(found, "__init__", None) if isinstance(found, type) else found).parameters
-            )
-            taken = taken[1:] if isinstance(found, type) else taken
+            signed: Any = found.__init__ if isinstance(found, type) else found  # type: ignore[misc]
+            taken = list(inspect.signature(signed).parameters)[isinstance(found, type) :]
             return taken.index("inplace") if "inplace" in taken else None
     return None
 
