@@ -44,7 +44,7 @@ DEFINITIONS = BUILDERS | {
 """Qualified name -> the text that is emitted instead of the definition."""
 
 NAMES_ONLY = ("torchvision.models._api.WeightsEnum",)
-"""Classes whose subclasses hold nothing but descriptions of weights: these are emitted empty."""
+"""Classes whose subclasses hold nothing but descriptions of weights: of these only the names are emitted."""
 
 TRANSPARENT_DECORATORS = ("torchvision.models._utils.handle_legacy_interface",)
 """Decorators that translate old spellings of which weights to load."""

@@ -49,10 +49,10 @@ def picture(needed: Mapping[str, Mapping[str, NDArray[np.float64]]], queries: in
 def _panel(dataset: str, counts: Mapping[str, NDArray[np.float64]], queries: int) -> list[Markup]:
     across, down = WIDTH - LEFT - 16, HEIGHT - TOP - BOTTOM
     grid = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = TOP + down * (1 - share)
+    for level in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = TOP + down * (1 - level)
         grid.append(tag("line", x1=LEFT, x2=LEFT + across, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid"))
-        grid.append(tag("text", f"{share:.0%}", x=LEFT - 6, y=f"{y + 4:.1f}", class_="tick right"))
+        grid.append(tag("text", f"{level:.0%}", x=LEFT - 6, y=f"{y + 4:.1f}", class_="tick right"))
     for i in range(6):
         x = LEFT + across * i / 5
         grid.append(tag("text", f"{queries * i / 5:g}", x=f"{x:.1f}", y=TOP + down + 16, class_="tick middle"))

@@ -125,7 +125,7 @@ class WeightsEnum(Enum):
 """
 
 
-def test_descriptions_of_weights_are_emitted_empty(tmp_path: Path) -> None:
+def test_of_descriptions_of_weights_only_names_are_emitted(tmp_path: Path) -> None:
     models = tmp_path / "torchvision" / "models"
     models.mkdir(parents=True)
     (tmp_path / "torchvision" / "__init__.py").write_text("")
@@ -139,7 +139,7 @@ def test_descriptions_of_weights_are_emitted_empty(tmp_path: Path) -> None:
         "class Net(nn.Module):\n    def __init__(self, num_classes=10):\n        super().__init__()\n"
         "        self.fc = nn.Linear(3, num_classes)\n\n    def forward(self, x):\n        return self.fc(x)\n\n"
         "@register_model()\n@handle_legacy_interface(weights=('pretrained', Net_Weights.V1))\n"
-        "def net(*, weights=None, **kwargs):\n    weights = Net_Weights.verify(weights)\n"
+        "def net(*, weights=None, backbone=Net_Weights.V1, **kwargs):\n    weights = Net_Weights.verify(weights)\n"
         "    if weights is not None:\n        kwargs['num_classes'] = len(weights.meta['categories'])\n"
         "    return Net(**kwargs)\n"
     )

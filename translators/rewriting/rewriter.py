@@ -24,6 +24,8 @@ from translators.rewriting.unit import Rewritten
 
 # libcst's native parser overflows its stack, and ends the process, on what is nested some thousand levels deep.
 _DEEPEST = 150
+# What descriptions of weights are asked for when there are none.
+_VERIFY = "    verify = staticmethod(lambda weights: None)"
 
 
 class _Pass(References, Calls, Folding, Definitions):
@@ -75,7 +77,8 @@ class Rewriter:
         if unit.qualified_name in hubs.DEFINITIONS:
             return Rewritten(unit, hubs.DEFINITIONS[unit.qualified_name].strip("\n"))
         if self._only_names_weights(unit):
-            return Rewritten(unit, f"class {unit.name}:\n    verify = staticmethod(lambda weights: None)")
+            members = [f"    {name} = None" for name in sorted(_members(unit.node))]
+            return Rewritten(unit, "\n".join([f"class {unit.name}:", *members, _VERIFY]))
         if unit in self.registries.found:
             return self._registry(self.registries.found[unit])
         if unit in self.registries.kinds:
@@ -146,6 +149,13 @@ class Rewriter:
             symbol is not None and symbol.kind == "unit" and symbol.units[-1].qualified_name in hubs.NAMES_ONLY
             for _, symbol in cls.bases
         )
+
+
+def _members(node: ast.stmt) -> set[str]:
+    """Names that the body of a class assigns."""
+    body = node.body if isinstance(node, ast.ClassDef) else []
+    targets = [target for statement in body if isinstance(statement, ast.Assign) for target in statement.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _entry(result: Rewritten, unit: Unit, name: str) -> str:
