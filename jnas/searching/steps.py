@@ -212,7 +212,7 @@ class Search:
         if written.block is not None and written.folder is not None and written.block.name not in self.library:
             self.library = Library({**self.library.blocks, written.block.name: written.block})
             folders = (*self.evaluator.libraries, written.folder)
-            self.evaluator = replace(self.evaluator, libraries=folders)
+            self.evaluator = replace(self.evaluator, libraries=folders, library=self.library)
             self.database.set_fact("libraries", [str(folder) for folder in folders])
 
     def train(self) -> bool:
