@@ -106,7 +106,8 @@ class Module:
             for part in parts
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)
         }
-        return self.rebound - read
+        bound = {name for name in self.rebound if isinstance(self.bindings.get(name, ()), tuple)}  # no imports
+        return frozenset(bound - read)
 
     def __repr__(self) -> str:
         return f"Module({self.name})"
