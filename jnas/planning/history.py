@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ class Infeasible:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """A trained candidate. `kind` is the arm that was planned ("repeat" stays "repeat"; `edit.kind` is what it became).
 
@@ -67,7 +66,7 @@ def candidate(history: Sequence[Record], number: int) -> Record:
 
 def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
     """The `count` candidates of highest score, best first; the earlier of two equals."""
-    scores = np.array(list(map(attrgetter("score"), history)), float)  # NaN for those that have none
+    scores = np.fromiter((np.nan if record.score is None else record.score for record in history), float, len(history))
     known = np.flatnonzero(~np.isnan(scores))
     if len(known) > count:
         last = np.partition(scores[known], -count)[-count]
