@@ -60,6 +60,8 @@ def _decisions(node: Node, before: Shape, after: Shape, library: Mapping[str, Bl
         decisions.pop(contract.stride, None)
         if before[1:] != after[1:]:
             stride = block.parameter(contract.stride)
+            if not after[1]:
+                return
             factor, rest = divmod(round(before[1] / after[1]), contract.reduction)
             if rest or stride is None or factor not in stride.domain:
                 return

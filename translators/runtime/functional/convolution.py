@@ -83,6 +83,9 @@ def _convolution(
         raise ValueError(f"convolution of input {input.shape} with weight {weight.shape} in {groups} groups")
     stride, dilation = pair_of(stride, spatial), pair_of(dilation, spatial)
     margins = _margins(padding, weight.shape[2:], dilation)
+    for n, (low, high), k, d in zip(input.shape[2:], margins, weight.shape[2:], dilation):
+        if n + low + high < d * (k - 1) + 1:  # XLA would go on with nothing
+            raise ValueError(f"convolution of input {input.shape} with the larger weight {weight.shape}")
     dtype = jnp.result_type(input, weight)
     x, weight = jnp.asarray(input, dtype), jnp.asarray(weight, dtype)
     if groups > 1 and _on_cpu():

@@ -30,6 +30,8 @@ def _windows(x: jax.Array, kernel: Any, stride: Any, padding: Any, dilation: Any
     counts, margins = [], []
     for n, k, s, p, d in zip(x.shape[-spatial:], kernel, stride, padding, dilation):
         count = _outputs(n, k, s, p, d, ceil_mode)
+        if count < 1:
+            raise ValueError(f"pooling of input {x.shape} in windows of {tuple(kernel)} leaves nothing")
         counts.append(count)
         margins.append((p, (count - 1) * s + d * (k - 1) + 1 - n - p))
     return stride, padding, dilation, margins, counts
