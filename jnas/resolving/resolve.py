@@ -328,7 +328,7 @@ def _place_line(dialogue: _Dialogue, path: Path) -> str:
         siblings, position = get(dialogue.tree, path[:-1]), int(path[-1])
         if position < len(siblings):
             return f"{words}, before {node_name(siblings[position])}"
-        return f"{words}, after {node_name(siblings[-1])}"
+        return f"{words}, after {node_name(siblings[-1])}" if siblings else f"{words}, before the head"
     before, after = dialogue.options.ends(path)
     return f"{words}, {name_at(dialogue.tree, path)}, {_size(before)} to {_size(after)}"
 

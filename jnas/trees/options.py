@@ -464,6 +464,9 @@ class Options:
             return self.shapes[path[:-2]][0]
         if path in self.shapes:
             return self.shapes[path][0]
+        if path[-1] == 0:  # of an empty list, as a network that is all head has one
+            stem = (*path[:-2], "stem")
+            return self.shapes[stem][1] if stem in self.shapes else self.shapes[path[:-2]][0]
         return self.shapes[(*path[:-1], int(path[-1]) - 1)][1]
 
     def _composed(self, form: str, old: Node, new: Node, before: Shape, after: Shape) -> Node | None:

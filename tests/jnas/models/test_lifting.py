@@ -23,8 +23,10 @@ from jnas.models.evaluation import evaluating_here
 from jnas.models.lifting import Lifted, built, lift
 from jnas.models.source import export_flax
 from jnas.models.starts import named_tree
+from jnas.trees.edits import apply
 from jnas.trees.node import AT, Node, canonical, from_json, network, parse_path, path_text, to_json, tree_hash, walk
 from jnas.trees.node import replace as put
+from jnas.trees.options import Options
 from jnas.trees.shapes import Inference, ShapeError, infer
 from translators.diagnostics import UserError
 from translators.runtime.state import load_state_dict, state_dict
@@ -282,3 +284,11 @@ def test_a_network_is_stem_stages_and_head_as_far_as_it_has_them(library: Librar
         assert from_json(to_json(tree), library) == tree
         model = build(tree, library, SHAPE, CLASSES)
         assert model.eval()(np.zeros((2, *SHAPE), np.float32)).shape == (2, CLASSES)
+
+
+def test_blocks_come_before_a_network_that_is_all_head(library: Library) -> None:
+    tree = lift(find_model("zoo:tokens_small", library), {}, library, SHAPE, CLASSES).tree
+    assert not tree.args.get("stages")
+    options = Options(tree, library, SHAPE)
+    edit = options.make_edit("insert", ("stages", 0), "jnas.SqueezeExcite", {})
+    assert "jnas.SqueezeExcite" in blocks(apply(tree, edit))
