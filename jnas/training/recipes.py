@@ -10,23 +10,29 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum under a cosine that ends at zero, after a linear increase over the share `warmup` of all steps.
+    """A step per batch under a cosine that ends at zero, after a linear increase over the share `warmup` of all steps.
 
-    Weight decay acts on every parameter. `crop_padding` is in pixels. `clip_norm` bounds the norm of the gradient;
-    infinity leaves it as it is.
+    `optimiser`: "sgd" with momentum, or "muon". Weight decay acts on every parameter. `clip_norm` bounds the norm of
+    the gradient; infinity leaves it as it is. `flip`: "none", "random", or "alternating" from epoch to epoch.
+    `crop_padding` and `cutout`, the side of a hole, are in pixels. `mixup`: alpha of its Beta distribution.
+    `average`: decay of the exponential average of weights and statistics that is scored instead of them; 0: none.
     """
 
     epochs: int
     batch_size: int
     learning_rate: float
+    optimiser: str = "sgd"
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
     warmup: float = 0.0
     label_smoothing: float = 0.0
     clip_norm: float = math.inf
-    flip: bool = True
+    flip: str = "random"
     crop_padding: int = 4
+    cutout: int = 0
+    mixup: float = 0.0
+    average: float = 0.0
 
     def learning_rates(self, steps_per_epoch: int) -> np.ndarray:
         """The rate of every step, float32 (epochs * steps_per_epoch,)."""

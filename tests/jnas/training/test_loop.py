@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jnas.training import loop
+from jnas.training import programs as programs_module
 from jnas.training.data import Dataset
 from jnas.training.loop import fit
 from jnas.training.recipes import Recipe
@@ -111,14 +111,14 @@ def test_numbers_of_the_recipe_change_results_and_compile_nothing_new(
 ) -> None:
     programs = []
     losses = []
-    compile_ = loop._Programs._compile
+    compile_ = programs_module.Programs._compile
 
-    def spy(self, step, arguments, donate):  # type: ignore[no-untyped-def]
+    def spy(self, step, arguments, **how):  # type: ignore[no-untyped-def]
         programs.append(jax.jit(step).lower(*arguments).as_text())
-        return compile_(self, step, arguments, donate)
+        return compile_(self, step, arguments, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Programs, "_compile", spy)
+        patch.setattr(programs_module.Programs, "_compile", spy)
         for numbers in ({}, change):
             fitted = fit(make_model(), dataset, replace(RECIPE, epochs=1, **numbers), seed=1)
             losses.append(fitted.loss)
@@ -129,7 +129,7 @@ def test_numbers_of_the_recipe_change_results_and_compile_nothing_new(
 def test_scanned_epochs_equal_single_steps(dataset: Dataset, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(RECIPE, epochs=2)
     single = fit(make_model(), dataset, recipe, seed=1)
-    monkeypatch.setattr(loop, "execution", lambda platform: (True, jnp.float32))
+    monkeypatch.setattr(programs_module, "execution", lambda platform: (True, jnp.float32))
     scanned = fit(make_model(), dataset, recipe, seed=1)
     assert scanned.loss == pytest.approx(single.loss, rel=1e-4)
     for name, array in single.state.items():
@@ -139,7 +139,7 @@ def test_scanned_epochs_equal_single_steps(dataset: Dataset, make_model: Make, m
 def test_bfloat16_computes_and_float32_remains(
     dataset: Dataset, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "execution", lambda platform: (True, jnp.bfloat16))
+    monkeypatch.setattr(programs_module, "execution", lambda platform: (True, jnp.bfloat16))
     fitted = fit(make_model(), dataset, RECIPE, seed=1)
     assert fitted.accuracy > 0.9
     assert all(array.dtype in (np.float32, np.int32) for array in fitted.state.values())
