@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jnas.library.binding import Shape, bind
 from jnas.library.block import Block
@@ -13,6 +12,7 @@ from jnas.planning.history import Record, candidate, last_improving, last_of_kin
 from jnas.planning.plan import REPEAT, Plan
 from jnas.trees.edits import Edit, describe
 from jnas.trees.node import Node, Path, Value, get
+from jnas.trees.scope import sign
 from jnas.trees.shapes import infer
 
 
@@ -83,10 +83,3 @@ def settings(tree: Node, path: Path, library: Mapping[str, Block], shape: Shape)
         return node.args
     defaults = {parameter.name: parameter.default for parameter in library[node.block].parameters}
     return defaults | bind(library[node.block], node.args, infer(tree, library, shape)[path][0])
-
-
-def sign(old: Any, new: Any) -> int:
-    """1 when a number grew, -1 when it shrank, 0 when it did not or that cannot be told."""
-    if not all(isinstance(value, (int, float)) for value in (old, new)):
-        return 0
-    return (new > old) - (new < old)

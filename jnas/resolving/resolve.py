@@ -23,6 +23,7 @@ from jnas.trees.composites import MOST_PARTS, composites
 from jnas.trees.edits import Edit, apply, describe, name_at, node_name, place_name
 from jnas.trees.node import Node, Path, Value, get, tree_hash
 from jnas.trees.options import Options, depth, draws
+from jnas.trees.scope import EVERYTHING, Scope
 from jnas.trees.shapes import ShapeError
 
 T = TypeVar("T")
@@ -107,11 +108,11 @@ def resolve(
     goal: str = "higher validation accuracy",
     source_of: Callable[[Block], str] = lambda block: "",
     known: Collection[str] = (),
-    offered: Collection[str] | None = None,
+    scope: Scope = EVERYTHING,
 ) -> Proposal:
     """One edit of the planned kind. `tree` is the parent, `goal` a line on the data set and the caps, `source_of` gives
     the source of a block for choosers that read it, `known` are the hashes of trees that were proposed before,
-    only the blocks `offered` may come in (None: all).
+    `scope` limits what is offered.
 
     trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
@@ -121,7 +122,7 @@ def resolve(
     kind, direction = aim(plan, history, library, shape)
     made = composites((record.edit for record in history if record.edit is not None), library)
     context = describe_situation(plan, history, goal, direction)
-    options = Options(tree, library, shape, made, offered)
+    options = Options(tree, library, shape, made, scope)
     dialogue = _Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
     if plan.preference is None:
         edit = _choose_edit(dialogue)

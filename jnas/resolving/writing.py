@@ -21,6 +21,7 @@ from jnas.resolving.choosers import UniformChooser
 from jnas.resolving.questions import FENCE, Choice, Question, clean
 from jnas.resolving.resolve import NothingPossible, Proposal, describe_situation, resolve
 from jnas.trees.node import Node
+from jnas.trees.scope import Scope
 
 REPAIRS = 2
 ANSWER_TOKENS = 1024
@@ -73,7 +74,15 @@ def resolve_written(
             only = {joined.block.name: joined.block}
             brought = Plan(plan.parent, kind, "minimal", plan.explanation, plan.draws)
             found = resolve(
-                brought, history, tree, {**library, **only}, shape, UniformChooser(), rng, goal, offered=frozenset(only)
+                brought,
+                history,
+                tree,
+                {**library, **only},
+                shape,
+                UniformChooser(),
+                rng,
+                goal,
+                scope=Scope(blocks=frozenset(only)),
             )
             return Proposal(found.edit, found.tree, (*asked, *found.choices))
         if reply.problem or attempt == REPAIRS:

@@ -7,7 +7,7 @@ not asked for is not checked.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
@@ -40,6 +40,7 @@ from jnas.trees.node import (
     without_defaults,
 )
 from jnas.trees.placing import placed
+from jnas.trees.scope import EVERYTHING, Scope
 from jnas.trees.shapes import Inference, ShapeError
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ def depth(path: Path) -> int:
 class Options:
     """What can be edited in canonical `tree` at input `shape`, with blocks of `library` and `composites` by name.
 
-    `offered`: only these blocks and composites may come in; None: all.
+    `scope` limits what is offered.
     """
 
     def __init__(
@@ -97,10 +98,10 @@ class Options:
         library: Mapping[str, Block],
         shape: Shape,
         composites: Mapping[str, Node] = MappingProxyType({}),
-        offered: Collection[str] | None = None,
+        scope: Scope = EVERYTHING,
     ):
         self.tree, self.library, self.shape, self.composites = tree, library, shape, composites
-        self.offered = offered
+        self.scope = scope
         self.inference = Inference(library)
         self.shapes = self.inference.infer(tree, shape)
 
@@ -126,6 +127,9 @@ class Options:
 
     def _candidates(self, kind: str) -> Iterator[Path]:
         """Places that the structure of the tree allows; whether shapes fit there is another question."""
+        return (path for path in self._structural(kind) if self.scope.has_place(self.tree, path))
+
+    def _structural(self, kind: str) -> Iterator[Path]:
         for path, node in self._distinct(self.tree, ()):
             if kind == "set":
                 yield path
@@ -221,7 +225,8 @@ class Options:
     def _coming(self) -> tuple[Block, ...]:
         placeable = [self.library[name] for name in sorted(self.library) if self.library[name].placeable]
         coming = [*placeable, *(as_block(*made) for made in self.composites.items())]
-        return tuple(block for block in coming if self.offered is None or block.name in self.offered)
+        allowed = self.scope.blocks
+        return tuple(block for block in coming if allowed is None or block.name in allowed)
 
     # Arguments
 
@@ -263,7 +268,7 @@ class Options:
         body = edit.value.args["body"]
         if edit.kind != "compose" or not isinstance(body, tuple) or len(blocks_in(edit.value)) >= MOST_PARTS:
             return None
-        inside = Options(apply_unfolded(self.tree, edit), self.library, self.shape, offered=self.offered)
+        inside = Options(apply_unfolded(self.tree, edit), self.library, self.shape, scope=self.scope)
         end = (*edit.path, "body", len(body))
         for block in inside.draw_blocks("insert", end, rng):
             added = next(inside._edits_with("insert", end, block.name)).value
@@ -323,29 +328,36 @@ class Options:
 
     def _settable(self, path: Path) -> Iterator[tuple[str, list[Value]]]:
         """(decision, other values) at the place."""
-        for name, current, values in self._domains(path):
-            other = [value for value in values if value != current and self._set(path, name, value) is not None]
+        for name, role, current, values in self._domains(path):
+            other = [
+                value
+                for value in values
+                if value != current
+                and self.scope.has_change(role, current, value)
+                and self._set(path, name, value) is not None
+            ]
             if other:
                 yield name, other
 
-    def _domains(self, path: Path) -> Iterator[tuple[str, Value, tuple[Value, ...]]]:
+    def _domains(self, path: Path) -> Iterator[tuple[str, str, Value, tuple[Value, ...]]]:
+        """(decision, role, value in force, values)."""
         node = get(self.tree, path)
         if node.is_container:
             if node.block == "repeat":
-                yield "times", node.args["times"], TIMES
+                yield "times", "depth", node.args["times"], TIMES
             elif node.block == "branches":
-                yield "join", node.args["join"], JOINS
-            yield SCALE, 1.0, FACTORS
+                yield "join", "join", node.args["join"], JOINS
+            yield SCALE, "width", 1.0, FACTORS
             return
         if node.exact:
             return
         block, shape = self.library[node.block], self.shapes[path][0]
         bound = bind(block, node.args, shape)
-        defaults = {parameter.name: parameter.default for parameter in block.parameters}
+        parameters = {parameter.name: parameter for parameter in block.parameters}
         for name, values in open_arguments(block, shape).items():
-            yield name, bound.get(name, defaults[name]), values
+            yield name, parameters[name].role, bound.get(name, parameters[name].default), values
         if block.contract is not None and bound.get(str(block.contract.stride)) == 1:
-            yield SOURCE, None, tuple(path_text(place) for place in self._strided() if place != path)
+            yield SOURCE, "stride", None, tuple(path_text(place) for place in self._strided() if place != path)
 
     def _set(self, path: Path, name: str, value: Value) -> Edit | None:
         """The edit that sets the decision, with all that has to change along; None where nothing fits."""
@@ -483,7 +495,8 @@ class Options:
         in_list = isinstance(path[-1], int) and (around is None or around.block in ("network", "sequence", "residual"))
         joined = None if around is None else around.args.get("join")
         skipped = {"sequence" if in_list else None, joined}  # they would only insert an item
-        return tuple(form for form in FORMS if form not in skipped)
+        allowed = FORMS if self.scope.forms is None else self.scope.forms
+        return tuple(form for form in FORMS if form in allowed and form not in skipped)
 
 
 def _stride(block: Block) -> str | None:
