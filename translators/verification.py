@@ -11,8 +11,6 @@ import importlib.util
 import json
 import os
 import selectors
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from translators.confinement import EXPIRED, Confined
 from translators.diagnostics import UserError
 
 MEMORY_LIMIT = 6 << 30
@@ -76,7 +75,8 @@ class Verifier:
     def __init__(self, roots: Mapping[str, Path], seconds: float = 300.0):
         self._roots = {name: str(Path(path).resolve()) for name, path in roots.items()}
         self._seconds = seconds
-        self._child: subprocess.Popen[bytes] | None = None
+        self._readable = set(self._roots.values())
+        self._child: Confined | None = None
         self._ended = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the verifier
 
@@ -94,42 +94,46 @@ class Verifier:
         has `emitted` (the folder), `module`, `import_from` (folders of the original) and `cases` with an `init` and
         `input_shapes` each.
         """
+        needed = {*row.get("import_from", ()), *([row["emitted"]] if "emitted" in row else [])}
+        if not needed <= self._readable:  # a child sees what it was started for
+            self._stop()
+            self._readable |= needed
         child = self._child or self._start()
         started = time.monotonic()
-        assert child.stdin is not None
+        child.allow(self._seconds)
         with contextlib.suppress(BrokenPipeError):
             child.stdin.write(json.dumps({"row": dict(row), "roots": self._roots}).encode() + b"\n")
             child.stdin.flush()
         line = self._answer(child, started + self._seconds)
         if line.endswith(b"\n"):
             return json.loads(line)
-        late = child.poll() is None
+        late = child.process.poll() in (None, EXPIRED)
         self._stop()
         reason = f"no answer within {self._seconds:g} s" if late else f"the process died: {self._last_words()}"
         return result_row(row, "crashed", reason=reason, seconds_verify=time.monotonic() - started)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Confined:
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment = kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "JAX_PLATFORMS": "cpu"}
-        child = self._child = subprocess.Popen(
-            [sys.executable, "-m", "translators.verification_worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, start_new_session=True,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "translators.verification_worker"]
+        child = self._child = Confined(
+            command, env=environment, stderr=self._log, readable=self._readable, memory=2 * MEMORY_LIMIT
+        )
         if self._ended:
-            self._kill()
+            child.end()
+        child.allow(_START_SECONDS)
         self._answer(child, time.monotonic() + _START_SECONDS)  # an empty line when the imports are done
         return child
 
-    def _answer(self, child: subprocess.Popen[bytes], deadline: float) -> bytes:
+    def _answer(self, child: Confined, deadline: float) -> bytes:
         """One line, or what came of it until the deadline or the end."""
-        assert child.stdout is not None
         received = b""
         with selectors.DefaultSelector() as selector:
             selector.register(child.stdout, selectors.EVENT_READ)
             while not received.endswith(b"\n") and selector.select(max(0.0, deadline - time.monotonic())):
                 piece = os.read(child.stdout.fileno(), 1 << 16)
                 if not piece:
-                    child.wait()
+                    child.process.wait()
                     break
                 received += piece
         return received
@@ -137,18 +141,12 @@ class Verifier:
     def end(self) -> None:
         """End the child for good, from any thread; a row that waits for it is answered as crashed."""
         self._ended = True
-        self._kill()
-
-    def _kill(self) -> None:
-        child = self._child
-        if child is not None and child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+        if self._child is not None:
+            self._child.end()
 
     def _stop(self) -> None:
-        self._kill()
         if self._child is not None:
-            self._child.communicate()
+            self._child.kill()
             self._child = None
 
     def _last_words(self) -> str:

@@ -18,7 +18,7 @@ from jnas.benchmarks.rows import Row
 from jnas.evaluation.evaluator import Evaluator
 from jnas.evaluation.gate import judge, judge_start
 from jnas.evaluation.outcomes import Verdict
-from jnas.evaluation.pool import Job, Pool
+from jnas.evaluation.pool import Job, Pool, Setting
 from jnas.library.binding import Shape
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
@@ -83,7 +83,7 @@ def measure(edits: int = 2500, train: int = 40, sources: str = "timm") -> Sequen
     chains, warm = {}, {}
     with (
         tempfile.TemporaryDirectory(prefix="jnas-edits-") as logs,
-        Pool(1, logs=Path(logs), memory_limit=MEMORY) as pool,
+        Pool(1, Setting(MEMORY), Path(logs)) as pool,
     ):
         for name, start in STARTS.items():
             if mined or not names_model(start.name):

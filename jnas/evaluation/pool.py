@@ -1,7 +1,8 @@
 """Worker processes and their limits: what a candidate does to its process, it does to nothing else.
 
-Each worker has its own session and process group, a small environment without keys, and a memory limit; a job that
-exceeds its time is ended by killing the group. Workers stay warm between jobs and are replaced when they die.
+Each worker has the walls of `translators.confinement` and a small environment without keys. A job that exceeds its time
+is ended here with all that it started, or by the worker's supervisor when this process is too busy for that. Workers
+stay warm between jobs and are replaced when they die.
 """
 
 from __future__ import annotations
@@ -10,29 +11,31 @@ import json
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import jnas
 from jnas.evaluation.outcomes import RETRIED
+from jnas.evaluation.placement import Placement, placements
 from jnas.library.store import default_cache
+from translators.confinement import EXPIRED, OVERGROWN, Confined
 from translators.diagnostics import UserError
 
 TRIES = 3  # of a job whose worker died under it without a reason that lies in the candidate
 START_LIMIT = 180.0  # seconds until a worker has imported everything
 LARGEST_REPLY = 16 * 2**20  # bytes in one line
+LARGEST_LOG = 16 * 2**20  # bytes that earlier jobs may leave
 LOG_TAIL = 4000  # characters
 
 # Everything else stays out, keys above all. PYTHONHASHSEED is fixed because translated code may iterate over sets.
-ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
-ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_")
+ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "TFDS_DATA_DIR")
+ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_VISIBLE")
 OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "out of memory", "Out of memory", "Cannot allocate memory")
 
 
@@ -54,23 +57,30 @@ class Reply:
     message: str = ""
 
 
-class Pool:
-    """A context manager. `command` starts a worker; the memory limit in bytes is appended to it."""
+@dataclass(frozen=True)
+class Setting:
+    """What a worker gets: its limits, and what it sees of the machine besides Python and the cache.
 
-    def __init__(
-        self,
-        workers: int,
-        *,
-        logs: Path,
-        memory_limit: float,
-        command: Sequence[str] = (sys.executable, "-m", "jnas.evaluation.worker"),
-    ) -> None:
-        self._command = [*command, str(int(memory_limit * 2**30))]
-        self._logs = logs
+    `memory_limit` in GiB; `cores`: see `placements`; `command` starts a worker, the memory limit in bytes is appended.
+    """
+
+    memory_limit: float
+    cores: int | None = None
+    readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    network: bool = False
+    command: tuple[str, ...] = (sys.executable, "-m", "jnas.evaluation.worker")
+    environment: Mapping[str, str] = field(default_factory=lambda: small_environment())
+
+
+class Pool:
+    """Workers of this machine; a context manager that ends them."""
+
+    def __init__(self, workers: int, setting: Setting, logs: Path) -> None:
         self._workers: list[_Worker] = []
         try:
-            for index in range(workers):
-                self._workers.append(_Worker(self._command, logs / f"worker-{index}.log"))
+            for index, placement in enumerate(placements(workers, setting.cores)):
+                self._workers.append(_Worker(setting, placement, logs / f"worker-{index}.log"))
         except BaseException:
             self.close()
             raise
@@ -155,44 +165,51 @@ class Pool:
 class _Worker:
     """One process, started again after every death. `job` is (index, job) while it works, `served` counts its jobs."""
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
-        self._command, self._log = command, log
+    def __init__(self, setting: Setting, placement: Placement, log: Path) -> None:
+        self._setting, self._placement, self._log = setting, placement, log
         self.job: tuple[int, Job] | None = None
         self.message_id = 0
         self.deadline = 0.0
         self._start()
 
     def _start(self) -> None:
+        setting, limit = self._setting, int(self._setting.memory_limit * 2**30)
+        environment = {**setting.environment, **self._placement.environment}
+        cache = Path(environment["JNAS_CACHE"])
+        cache.mkdir(parents=True, exist_ok=True)
         with open(self._log, "ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+            self._child = Confined(
+                [*setting.command, str(limit)],
+                env=environment,
                 stderr=log,
-                start_new_session=True,
-                env=small_environment(),
+                readable=setting.readable,
+                writable=(cache, *setting.writable),
+                network=setting.network,
+                memory=limit,
+                cores=self._placement.cores,
             )
-        assert self._process.stdout is not None
-        self.output = self._process.stdout.fileno()
+        self.output = self._child.stdout.fileno()
         self._buffer = b""
-        self._ready = self._killed = False
+        self._ready = False
         self.served = 0
 
     def take(self, index: int, job: Job) -> None:
-        if self._killed or self._process.poll() is not None:
+        if self._child.process.poll() is not None:
             self.kill()
             self._start()
         self.job = (index, job)
         self.served += 1
         self.message_id += 1
         self._log_start = self._log.stat().st_size
-        self.deadline = time.monotonic() + (job.time_limit if self._ready else START_LIMIT)
+        if self._log_start > LARGEST_LOG:
+            os.truncate(self._log, 0)
+            self._log_start = 0
+        self._allow(job.time_limit if self._ready else START_LIMIT)
         line = json.dumps({"id": self.message_id, "operation": job.operation, "arguments": dict(job.arguments)})
-        assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it died this moment; its closed output says so at the next read
-            self._process.stdin.write(line.encode() + b"\n")
-            self._process.stdin.flush()
+            self._child.stdin.write(line.encode() + b"\n")
+            self._child.stdin.flush()
 
     def read(self) -> list[Mapping[str, Any]] | None:
         """What has arrived, as whole messages; None when the process is gone or no longer speaks the protocol."""
@@ -207,44 +224,45 @@ class _Worker:
         if not self._ready and messages:
             assert self.job is not None
             self._ready = True
-            self.deadline = time.monotonic() + self.job[1].time_limit
+            self._allow(self.job[1].time_limit)
         return messages
+
+    def _allow(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self._child.allow(seconds)
 
     def bury(self) -> Reply:
         """After its output ended: name the cause as far as it left one."""
         assert self.job is not None
+        job = self.job[1]
         too_long = len(self._buffer) > LARGEST_REPLY
         code = self.kill()
         tail = self._tail()
         last = tail.strip().splitlines()[-1][:300] if tail.strip() else "no log"
+        if code == EXPIRED:
+            return self._late(job)
         if too_long:
             return Reply("error", message=f"the reply exceeded {LARGEST_REPLY} bytes")
-        if any(phrase in tail for phrase in OUT_OF_MEMORY):
+        if code == OVERGROWN or any(phrase in tail for phrase in OUT_OF_MEMORY):
             return Reply("memory", message=f"over the memory limit: {last}")
         status = "lost" if self._ready else "infrastructure"
         return Reply(status, message=f"the worker ended ({_death(code)}): {last}")
 
     def expire(self) -> Reply:
         assert self.job is not None
-        limit, ready = self.job[1].time_limit, self._ready
+        job = self.job[1]
         self.kill()
-        if ready:
-            return Reply("time", message=f"over the time limit of {limit:g} s")
+        return self._late(job)
+
+    def _late(self, job: Job) -> Reply:
+        if self._ready:
+            return Reply("time", message=f"over the time limit of {job.time_limit:g} s")
         return Reply("infrastructure", message=f"the worker did not start within {START_LIMIT:g} s; see {self._log}")
 
     def kill(self) -> int:
-        """End the whole group at once and reap the leader; its exit code. Once: a reaped group's id may be reused."""
+        """End the process and all that it started; its exit code."""
         self.job = None
-        if not self._killed:
-            self._killed = True
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                assert pipe is not None
-                with suppress(BrokenPipeError):  # an unsent job dies with its worker
-                    pipe.close()
-        return self._process.wait()
+        return self._child.kill()
 
     def _tail(self) -> str:
         with open(self._log, "rb") as log:

@@ -1,21 +1,22 @@
-"""Child processes that probe: spawned with a small environment, limited in time, killed by group and replaced."""
+"""Child processes that probe: within walls, limited in time, and replaced when they die."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
 import queue
 import select
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from translators.confinement import Confined
+
+MEMORY = 4 << 30  # bytes of a worker and all that it starts
 ENDED = "ended its worker process"
 _ROOT = Path(__file__).resolve().parents[2]  # where jnas and translators are imported from
 
@@ -29,6 +30,7 @@ def probe_all(
 ) -> list[dict[str, Any]]:
     """Answers to `jobs` (see probing.answer) in their order. Running out of time or ending the worker is an answer."""
     answers: list[dict[str, Any] | None] = [None] * len(jobs)
+    folders = {job["folder"] for job in jobs if job["folder"] is not None}
     todo: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
     by_module = itertools.groupby(range(len(jobs)), key=lambda index: jobs[index]["name"].rpartition(".")[0])
     for _, indices in by_module:  # a worker imports a module once
@@ -47,7 +49,7 @@ def probe_all(
                 for index in indices:
                     if stop.is_set():
                         return
-                    worker = worker or _Worker()
+                    worker = worker or _Worker(folders)
                     answers[index] = worker.ask(jobs[index], time_limit)
                     if not worker.alive:
                         worker = None
@@ -74,24 +76,17 @@ def probe_all(
 
 
 class _Worker:
-    """One child process, in a session of its own so that all it starts can be killed."""
+    """One child process within walls; it sees the folders of the modules that it is to probe."""
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Set[str]) -> None:
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": str(_ROOT),
             "PYTHONHASHSEED": "0",
             "JAX_PLATFORMS": "cpu",
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "jnas.library.probing"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
+        command = [sys.executable, "-m", "jnas.library.probing"]
+        self._process = Confined(command, env=environment, stderr=subprocess.DEVNULL, readable=folders, memory=MEMORY)
         self._jobs, self._answers = self._process.stdin, self._process.stdout
         self.alive = True
         self._started = False
@@ -99,6 +94,7 @@ class _Worker:
     def ask(self, job: Mapping[str, Any], time_limit: float) -> dict[str, Any]:
         limit = time_limit if self._started else time_limit + 30  # the first answer waits for the imports
         self._started = True
+        self._process.allow(limit)
         try:
             self._jobs.write(json.dumps(job).encode() + b"\n")
             self._jobs.flush()
@@ -130,11 +126,7 @@ class _Worker:
 
     def kill(self) -> None:
         self.alive = False
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._jobs.close()
-        self._answers.close()
+        self._process.kill()
 
 
 def _failed(job: Mapping[str, Any], status: str, reason: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class EvaluationSettings:
     epochs: int | None = None  # None: what the recipe says
     time_limit: float = 600.0  # seconds, compilation included
     memory_limit: float = 8.0  # GiB
+    cores: int | None = None  # of a CPU, for each worker; None: all of them
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "evaluation.epochs": (1, float("inf")),
     "evaluation.time_limit": (1, float("inf")),
     "evaluation.memory_limit": (1, float("inf")),
+    "evaluation.cores": (1, 1024),
     "final.epochs": (1, float("inf")),
     "final.candidates": (1, float("inf")),
     "final.time_limit": (1, float("inf")),

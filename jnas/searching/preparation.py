@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 
 from jnas.evaluation.evaluator import Evaluator, Progress
 from jnas.evaluation.outcomes import Result
-from jnas.evaluation.pool import Pool
+from jnas.evaluation.placement import tpu_chips
+from jnas.evaluation.pool import Pool, Setting
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
 from jnas.library.written import read_written
@@ -48,9 +50,7 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
         claim(directory, database, configuration)
         phases = Phases(database, "starting")
         dataset = open_dataset(**asdict(configuration.dataset))
-        pool = Pool(
-            configuration.search.workers, logs=directory.logs, memory_limit=configuration.evaluation.memory_limit
-        )
+        pool = Pool(configuration.search.workers, setting(configuration, directory), directory.logs)
         with pool, _view(configuration, directory, database, quiet) as view:
             phases.enter("mining")
             library, folders = _mined(configuration, phases, view)
@@ -61,6 +61,20 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
             for path in sorted(directory.written.glob("*.py")):
                 job.adopt(read_written(path))
             yield job
+
+
+def setting(configuration: Configuration, directory: RunDirectory) -> Setting:
+    """What the workers of a run get and see: the blocks written for it, its data, and a place for weights."""
+    weights = directory.root.resolve() / "weights"
+    weights.mkdir(exist_ok=True)
+    data = configuration.dataset.data_dir or os.environ.get("TFDS_DATA_DIR") or str(Path.home() / "tensorflow_datasets")
+    return Setting(
+        configuration.evaluation.memory_limit,
+        configuration.evaluation.cores,
+        readable=(str(directory.written.resolve()), data),
+        writable=(str(weights),),
+        network="://" in data or bool(tpu_chips()),  # the runtime of a TPU asks the machine's metadata server
+    )
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from jnas.evaluation.pool import Job, Pool, small_environment
+from jnas.evaluation.pool import Job, Pool, Setting, small_environment
 from translators.diagnostics import UserError
 
 # A worker whose operations misbehave in every way that a candidate's code can.
@@ -30,8 +31,15 @@ def loop(arguments, progress):
         pass
 
 def spawn(arguments, progress):
-    child = subprocess.Popen(["sleep", "1000"])
-    progress(child=child.pid)
+    command = [sys.executable, "-c", "import time; time.sleep(1000)", arguments["mark"]]
+    subprocess.Popen(command)
+    subprocess.Popen(command, start_new_session=True)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv(command[0], command)
+        os._exit(0)
+    progress(started=True)
     time.sleep(1000)
 
 def grow(arguments, progress):
@@ -74,21 +82,32 @@ main({name: value for name, value in list(globals().items()) if callable(value)}
 
 
 def pool(tmp_path: Path, workers: int = 1) -> Pool:
-    return Pool(workers, logs=tmp_path, memory_limit=1, command=(sys.executable, "-c", MISBEHAVING))
+    setting = Setting(1, writable=(str(tmp_path),), command=(sys.executable, "-c", MISBEHAVING))
+    return Pool(workers, setting, tmp_path)
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def alive(mark: str) -> list[int]:
+    """Processes that have `mark` on their command line; what runs in a worker has other numbers there."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if mark.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
-def gone(pid: int, within: float = 5.0) -> bool:
+def gone(mark: str, within: float = 5.0) -> bool:
     deadline = time.monotonic() + within
-    while alive(pid) and time.monotonic() < deadline:
+    while alive(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return not alive(pid)
+    return not alive(mark)
+
+
+def _waited_for(mark: str, count: int = 3) -> list[int]:
+    deadline = time.monotonic() + 20
+    while len(alive(mark)) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive(mark)
 
 
 def test_replies_come_in_the_order_of_the_jobs_from_warm_workers(tmp_path: Path) -> None:
@@ -130,11 +149,13 @@ def test_what_earlier_jobs_left_in_memory_does_not_decide_about_a_later_one(tmp_
 
 
 def test_what_a_candidate_started_ends_with_it(tmp_path: Path) -> None:
-    children: list[int] = []
+    mark = str(tmp_path / "mark")
+    seen: list[int] = []
     with pool(tmp_path) as workers:
-        (reply,) = workers.run([Job("spawn", {}, 1)], progress=lambda index, values: children.append(values["child"]))
-        assert reply.status == "time"
-        assert gone(children[0])
+        jobs = [Job("spawn", {"mark": mark}, 2)]
+        (reply,) = workers.run(jobs, progress=lambda index, values: seen.extend(_waited_for(mark)))
+        assert reply.status == "time" and seen
+        assert gone(mark)
 
 
 def test_bad_input_met_in_a_worker_is_bad_input(tmp_path: Path) -> None:
@@ -142,26 +163,21 @@ def test_bad_input_met_in_a_worker_is_bad_input(tmp_path: Path) -> None:
         workers.run([Job("bad_input", {}, 60)])
 
 
-def test_no_worker_outlives_a_killed_search(tmp_path: Path) -> None:
-    search = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, json\nfrom pathlib import Path\nfrom jnas.evaluation.pool import Job, Pool\n"
-            f"command = (sys.executable, '-c', {MISBEHAVING!r})\n"
-            f"pool = Pool(1, logs=Path({str(tmp_path)!r}), memory_limit=1, command=command)\n"
-            "print(json.dumps(pool.run([Job('double', {'x': 1}, 60)])[0].value['pid']), flush=True)\n"
-            "pool.run([Job('loop', {}, 60)])\n",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_a_killed_search(tmp_path: Path, number: int) -> None:
+    mark = str(tmp_path / "mark")
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom jnas.evaluation.pool import Job, Pool, Setting\n"
+        f"command = (sys.executable, '-c', {MISBEHAVING!r})\n"
+        f"pool = Pool(1, Setting(1, command=command), Path({str(tmp_path)!r}))\n"
+        f"pool.run([Job('spawn', {{'mark': {mark!r}}}, 60)], lambda index, values: print('started', flush=True))\n"
     )
-    assert search.stdout is not None
-    pid = json.loads(search.stdout.readline())
-    assert alive(pid)
-    search.kill()
+    search = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert search.stdout is not None and search.stdout.readline() == "started\n"
+    assert _waited_for(mark)
+    search.send_signal(number)
     search.communicate()
-    assert gone(pid)
+    assert gone(mark)
 
 
 def test_a_worker_sees_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
