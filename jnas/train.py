@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from difflib import get_close_matches
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jnas.library.store import Library, default_cache
 from jnas.reports.trees import read_tree
 from jnas.runs.directory import write_atomically
+from jnas.training.recipe_files import recipe as find_recipe
 from jnas.training.recipes import RECIPES, Recipe
 from jnas.trees.node import Node, to_json, walk
 from translators.diagnostics import UserError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jnas.training.loop import Fit, Progress
 
 SCHEMA = 1  # of the lines of metrics.jsonl
+SAVES = 20  # checkpoints of a training, at most one an epoch, where --save-every says nothing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Every seed in turn; what is finished is on disk before the next begins."""
+    """The seeds in turn, or side by side on accelerators; a command that was killed goes on when it is given again."""
     from jnas.training.sharding import is_first_process, join_processes
 
     join_processes()
@@ -51,34 +53,54 @@ def train(options: argparse.Namespace) -> int:
 
     from jnas.models.build import build
     from jnas.training import weights
-    from jnas.training.loop import enable_compilation_cache, fit
+    from jnas.training.checkpoints import CheckpointSeries
+    from jnas.training.loop import enable_compilation_cache, fit_seeds
 
     enable_compilation_cache(default_cache() / "compiled")
     dataset = open_data()
-    out = options.out or Path("runs") / f"train-{name}-{options.dataset}-{options.recipe}"
+    out = options.out or Path("runs") / f"train-{name}-{_word(options.dataset)}-{_word(options.recipe)}"
     _make(out)
     fits: dict[int, Fit] = {}
-    for seed in options.seeds:
-        model = build(tree, library, dataset.shape, dataset.classes, seed=seed)
-        with _view(f"{name}, seed {seed}", shown=is_first_process()) as progress:
-            fits[seed] = fit(
-                model,
+    kept: list[CheckpointSeries] = []
+    for seeds in together(options.seeds, dataset):
+        models = [build(tree, library, dataset.shape, dataset.classes, seed=seed) for seed in seeds]
+        named = ", ".join(map(str, seeds))
+        kept.append(CheckpointSeries(out / "checkpoints" / _identity(tree, library, options, recipe, seeds)))
+        with _view(f"{name}, seed {named}", shown=is_first_process()) as progress:
+            fitted = fit_seeds(
+                models,
                 dataset,
                 recipe,
-                seed=seed,
+                seeds=seeds,
                 score_on=options.score_on,
                 devices=options.devices,
                 progress=progress,
+                snapshots=kept[-1],
+                save_every=options.save_every or max(1, recipe.epochs // SAVES),
             )
+        fits |= dict(zip(seeds, fitted, strict=True))
         if is_first_process():
-            weights.save(fits[seed].state, out / "weights" / f"seed-{seed}")
-            print(f"{name}, seed {seed}: {_outcome(fits[seed])} on {options.score_on}")
+            for seed in seeds:
+                weights.save(fits[seed].state, out / "weights" / f"seed-{seed}")
+                print(f"{name}, seed {seed}: {_outcome(fits[seed])} on {options.score_on}")
     if is_first_process():
         write_atomically(out / "tree.json", json.dumps(to_json(tree), indent=1) + "\n")
         write_atomically(out / "metrics.jsonl", _metrics(fits, options.score_on))
         write_atomically(out / "README.md", model_card(name, tree, library, dataset, options, recipe, fits))
         print(f"weights, metrics and model card: {out}")
+    for series in kept:
+        series.remove()
     return 0 if all(fit.status == "ok" for fit in fits.values()) else 1
+
+
+def together(seeds: Sequence[int], dataset: Dataset) -> Iterator[list[int]]:
+    """Seeds that are trained as one program: all on an accelerator, each alone on CPU, where that is slower."""
+    import jax
+
+    if jax.default_backend() == "cpu":
+        yield from ([seed] for seed in seeds)
+    else:
+        yield list(seeds)
 
 
 def model_card(
@@ -138,6 +160,18 @@ def _origin(provenance: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in provenance.items() if isinstance(value, str | int)) or "unknown"
 
 
+def _identity(tree: Node, library: Library, options: argparse.Namespace, recipe: Recipe, seeds: Sequence[int]) -> str:
+    """The name of a training's checkpoints: that of all its inputs, so that no other goes on from them."""
+    inputs = {
+        "tree": to_json(tree),
+        "library": library.fingerprint,
+        "data": [options.dataset, str(options.data_dir), options.validation, options.score_on],
+        "recipe": asdict(recipe),
+    }
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return f"seed-{'-'.join(map(str, seeds))}-{digest[:16]}"
+
+
 def _dataset(options: argparse.Namespace) -> Dataset:
     from jnas.training.data import open_dataset
 
@@ -145,7 +179,11 @@ def _dataset(options: argparse.Namespace) -> Dataset:
 
 
 def _outcome(fit: Fit) -> str:
-    return f"{100 * fit.accuracy:.2f} %" if fit.accuracy is not None else "diverged (the loss is not a number)"
+    if fit.accuracy is not None:
+        return f"{100 * fit.accuracy:.2f} %"
+    return (
+        f"diverged ({'the loss is not a number' if fit.status == 'nan' else 'the loss stays above that of guessing'})"
+    )
 
 
 def _metrics(fits: Mapping[int, Fit], score_on: str) -> str:
@@ -158,17 +196,25 @@ def _metrics(fits: Mapping[int, Fit], score_on: str) -> str:
 
 
 def _recipe(name: str, epochs: int | None) -> Recipe:
-    if name not in RECIPES:
-        nearest = get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(RECIPES)}"
-        raise UserError(f"--recipe {name}: no such recipe; {hint}")
     if epochs is not None and epochs < 1:
         raise UserError(f"--epochs {epochs}: expected 1 or more")
-    return RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
+    return find_recipe(name, epochs)
 
 
 def _share(text: str) -> float | int:
     return int(text) if text.isdigit() else float(text)
+
+
+def _word(text: str) -> str:
+    """For the name of a folder: of a path its last part, without the ending."""
+    return Path(text.rpartition(":")[2]).stem.replace("/", "-")
+
+
+def _epochs(text: str) -> float:
+    epochs = float(text)
+    if not 0 < epochs < float("inf") or (epochs > 1 and epochs % 1):
+        raise argparse.ArgumentTypeError(f"{text}: expected a share of an epoch or a whole number of them")
+    return epochs
 
 
 def _make(out: Path) -> None:
@@ -205,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tree", required=True, metavar="TREE", help="a start tree, SOURCE:MODEL, a file or a run")
     parser.add_argument("--dataset", default="fashion_mnist_small", metavar="NAME", help="embedded or of tfds")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where prepared tfds sets lie")
-    parser.add_argument("--recipe", default="fast", metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument("--recipe", default="fast", metavar="NAME", help=f"{', '.join(RECIPES)} or a .toml file")
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
     parser.add_argument("--seeds", type=int, nargs="+", default=[777], metavar="SEED")
     parser.add_argument(
@@ -220,6 +266,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--devices", type=int, metavar="N", help="how many to train on (default: all)")
     parser.add_argument(
         "--library", type=Path, action="append", default=[], metavar="DIR", help="of mined blocks; repeatable"
+    )
+    parser.add_argument(
+        "--save-every", type=_epochs, metavar="EPOCHS", help="or a share of one: how often a checkpoint is written"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/train-TREE-DATASET-RECIPE")
     return parser

@@ -16,7 +16,7 @@ from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
 from jnas.models.starts import named_tree
 from jnas.runs.configuration import Configuration
-from jnas.training.recipes import RECIPES
+from jnas.training.recipe_files import recipe
 from jnas.trees.edits import apply, describe
 from jnas.trees.node import Node, canonical, parse_path
 from jnas.trees.options import FORM, SCALE, SOURCE, Options
@@ -97,7 +97,7 @@ class Drawing:
 
     def lines(self, tree: Node, start: Start) -> list[Line]:
         configuration = Configuration(caps=start.caps)
-        batch = RECIPES[configuration.evaluation.recipe].batch_size
+        batch = recipe(configuration.evaluation.recipe).batch_size
         Evaluator(self.pool, configuration, self.folders, start.shape, CLASSES, self.library).inspect(tree)
         return lines(tree, self.library, start.shape, (), node_costs(tree, self.library, start.shape, CLASSES, batch))
 

@@ -15,7 +15,7 @@ from jnas.models.build import BuildError
 from jnas.models.costs import Unmeasured
 from jnas.runs.configuration import Configuration, EvaluationSettings, FinalSettings
 from jnas.runs.randomness import folded_seed
-from jnas.training.recipes import RECIPES
+from jnas.training.recipe_files import recipe
 from jnas.trees.node import Node, to_json
 
 Progress = Callable[[int, Mapping[str, Any]], None]
@@ -46,7 +46,7 @@ class Evaluator:
     def inspect(self, tree: Node) -> Reply:
         """Abstract execution; the value is that of `inspection`. A worker is asked where mined code has to run."""
         settings = self.configuration.evaluation
-        batch = RECIPES[settings.recipe].batch_size
+        batch = recipe(settings.recipe).batch_size
         try:
             return Reply("ok", inspection(tree, self.library, self.shape, self.classes, batch, execute=False))
         except BuildError as error:
@@ -92,7 +92,7 @@ class Evaluator:
             "tree": tree,
             "libraries": [str(folder) for folder in self.libraries],
             "dataset": asdict(self.configuration.dataset),
-            "recipe": {"name": settings.recipe, "epochs": settings.epochs},
+            "recipe": asdict(recipe(settings.recipe, settings.epochs)),
             **extra,
         }
         return Job(operation, arguments, settings.time_limit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from jnas.models.evaluation import evaluating_here
 from jnas.training.data import open_dataset
 from jnas.training.first_step import first_step
 from jnas.training.loop import enable_compilation_cache, fit
-from jnas.training.recipes import RECIPES, Recipe
+from jnas.training.recipes import Recipe
 from jnas.training.weights import save
 from jnas.trees.node import Node, from_json
 
@@ -27,7 +26,7 @@ Progress = Callable[..., None]
 def inspect(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """What `inspection` says, by abstract execution of every block. Raises BuildError."""
     library, tree = _tree(arguments)
-    shape, batch = tuple(arguments["shape"]), _recipe(arguments["recipe"]).batch_size
+    shape, batch = tuple(arguments["shape"]), Recipe(**arguments["recipe"]).batch_size
     return inspection(tree, library, shape, arguments["classes"], batch, execute=True)
 
 
@@ -45,7 +44,7 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """A Result: trained by the recipe, scored on "validation" or "test". With "weights" the end state is kept there."""
     enable_compilation_cache(default_cache() / "compiled")
     library, tree = _tree(arguments)
-    dataset, recipe = _dataset(**arguments["dataset"]), _recipe(arguments["recipe"])
+    dataset, recipe = _dataset(**arguments["dataset"]), Recipe(**arguments["recipe"])
     model = build(tree, library, dataset.shape, dataset.classes, seed=arguments["seed"])
     fitted = fit(
         model,
@@ -79,11 +78,6 @@ OPERATIONS = {"inspect": inspect, "step": step, "train": train}
 def _tree(arguments: Mapping[str, Any]) -> tuple[Library, Node]:
     library = _library(tuple(arguments["libraries"]))
     return library, from_json(arguments["tree"], library)
-
-
-def _recipe(settings: Mapping[str, Any]) -> Recipe:
-    recipe = RECIPES[settings["name"]]
-    return recipe if settings["epochs"] is None else replace(recipe, epochs=settings["epochs"])
 
 
 @cache

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from jnas.evaluation.inspection import node_costs
 from jnas.reports.run import Run
-from jnas.training.recipes import RECIPES
+from jnas.training.recipe_files import recipe
 from jnas.trees.node import Node
 from jnas.trees.picture import Costs
 
 
 def known_costs(run: Run, tree: Node) -> Costs:
     """(parameters, multiply-adds) by path text; empty where the gate measured on another machine."""
-    batch = RECIPES[run.configuration.evaluation.recipe].batch_size
+    batch = recipe(run.configuration.evaluation.recipe).batch_size
     return node_costs(tree, run.library, run.input_shape, run.classes, batch)

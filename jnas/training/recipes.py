@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FLIPS = ("none", "random", "alternating")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -52,7 +54,16 @@ RECIPES: dict[str, Recipe] = {  # the last two: released NAS-Bench-201 configura
     "quick": Recipe(
         epochs=2, batch_size=64, learning_rate=0.1, warmup=0.15, label_smoothing=0.1, clip_norm=5.0, crop_padding=2
     ),
-    "fast": Recipe(epochs=10, batch_size=128, learning_rate=0.2, warmup=0.1, label_smoothing=0.1, clip_norm=5.0),
+    "fast": Recipe(
+        epochs=10,
+        batch_size=128,
+        learning_rate=0.2,
+        warmup=0.1,
+        label_smoothing=0.1,
+        clip_norm=5.0,
+        flip="alternating",
+        average=0.98,
+    ),
     "nasbench201": Recipe(epochs=200, batch_size=256, learning_rate=0.1, weight_decay=5e-4),
     "nasbench201_12": Recipe(epochs=12, batch_size=256, learning_rate=0.1, weight_decay=5e-4),
 }

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +65,48 @@ def test_the_cards_own_lines_load_the_model(tree: str, tmp_path: Path, monkeypat
 def test_a_diverged_training_is_told_by_the_exit_code(
     tree: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(train.RECIPES, "wild", train.replace(train.RECIPES["quick"], learning_rate=1e30))
-    arguments = ["--tree", tree, *SHORT, "--recipe", "wild", "--seeds", "1", "--out", str(tmp_path / "out")]
+    (tmp_path / "wild.toml").write_text('base = "quick"\nlearning_rate = 1e30\n')
+    arguments = [
+        "--tree",
+        tree,
+        *SHORT,
+        "--recipe",
+        str(tmp_path / "wild.toml"),
+        "--seeds",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert train.main(arguments) == 1
     assert "diverged" in capsys.readouterr().out
+
+
+def test_a_killed_command_goes_on_when_it_is_given_again(tree: str, tmp_path: Path) -> None:
+    """SIGKILL in the middle: weights and curves end bit for bit like those of a run that nobody killed."""
+    command = ["--tree", tree, "--recipe", "quick", "--epochs", "40", "--score-on", "validation"]
+    command += ["--validation", "4800", "--save-every", "0.34", "--seeds", "1", "--out"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    program = "import sys; from jnas import train; sys.exit(train.main(sys.argv[1:]))"
+    with subprocess.Popen([sys.executable, "-c", program, *command, str(killed)], stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 240
+        while len(list(killed.glob("checkpoints/*/*.json"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and not (killed / "metrics.jsonl").exists()
+    steps = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "_view", lambda *_, **__: nullcontext(lambda epoch, step, *_: steps.append(step)))
+        assert train.main([*command, str(killed)]) == 0
+    assert 1 < steps[0] and steps[-1] == 40 * 3
+    assert train.main([*command, str(whole)]) == 0
+    states = [weights.load(out / "weights" / "seed-1") for out in (killed, whole)]
+    assert all(np.array_equal(array, states[1][name]) for name, array in states[0].items())
+    curves = [
+        [{**json.loads(line), "seconds": 0} for line in (out / "metrics.jsonl").read_text().splitlines()]
+        for out in (killed, whole)
+    ]
+    assert curves[0] == curves[1] and len(curves[0]) == 40
+    assert not (killed / "checkpoints").exists()
 
 
 @pytest.mark.parametrize(

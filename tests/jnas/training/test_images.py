@@ -3,7 +3,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from jnas.training.images import gather, gather_moved, normalise
+from jnas.training.images import gather, gather_moved, mixed, normalise, with_holes
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (5, 6, 7, 3), np.uint8)
 
@@ -29,3 +29,17 @@ def test_normalised_images_are_channels_first_with_unit_spread() -> None:
     assert x.shape == (5, 3, 6, 7) and x.dtype == np.float32
     np.testing.assert_allclose(x.mean((0, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(x.std((0, 2, 3)), 1, rtol=1e-5)
+
+
+def test_holes_are_squares_that_may_reach_over_the_border() -> None:
+    batch = np.ones((2, 3, 6, 7), np.float32)
+    holed = np.asarray(jax.jit(with_holes)(batch, np.array([[3, 3], [0, 6]]), np.float32(2)))
+    expected = np.ones((2, 6, 7))
+    expected[0, 2:4, 2:4] = 0
+    expected[1, :1, 5:] = 0
+    assert np.array_equal(holed, np.broadcast_to(expected[:, None], holed.shape))
+
+
+def test_mixtures_take_the_rest_from_the_example_before() -> None:
+    values = np.eye(3, dtype=np.float32)
+    np.testing.assert_allclose(mixed(values, np.float32(0.75))[1], [0.25, 0.75, 0])

@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jnas.training import loop
 from jnas.training import programs as programs_module
+from jnas.training.batches import epoch_batches
 from jnas.training.data import Dataset
-from jnas.training.loop import fit
+from jnas.training.loop import fit, fit_seeds
 from jnas.training.recipes import Recipe
 from translators.diagnostics import UserError
 from translators.runtime import nn
@@ -105,7 +107,73 @@ def test_clipping_bounds_the_step(dataset: Dataset, make_model: Make) -> None:
     assert moved[1e-3] == pytest.approx(1e-3, rel=0.01)
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 0.01}, {"weight_decay": 0.0}, {"label_smoothing": 0.2}])
+def test_a_loss_above_that_of_guessing_for_long_ends_the_training(
+    dataset: Dataset, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEAST_PATIENCE", 8)
+    lost = replace(RECIPE, learning_rate=100.0)
+    fitted = fit(make_model(), dataset, lost, seed=1)
+    assert (fitted.status, fitted.accuracy, fitted.loss) == ("diverged", None, None)
+    assert len(fitted.curve) == 2 and math.isfinite(fitted.curve[-1].train_loss)
+    assert fit(make_model(), dataset, RECIPE, seed=1).status == "ok"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimiser": "muon", "learning_rate": 0.02},
+        {"flip": "alternating"},
+        {"cutout": 3},
+        {"mixup": 0.2},
+        {"average": 0.9},
+    ],
+)
+def test_every_part_of_a_recipe_learns_in_a_way_of_its_own(change: dict, dataset: Dataset, make_model: Make) -> None:
+    plain, other = (fit(make_model(), dataset, recipe, seed=1) for recipe in (RECIPE, replace(RECIPE, **change)))
+    assert other.accuracy is not None and other.accuracy > 0.9
+    assert other.curve[-1].train_loss != plain.curve[-1].train_loss or "average" in change
+    assert any(not np.array_equal(array, other.state[name]) for name, array in plain.state.items())
+
+
+def test_alternating_flips_mirror_every_image_in_every_other_epoch(dataset: Dataset) -> None:
+    recipe = replace(RECIPE, flip="alternating")
+    rates = recipe.learning_rates(6)
+    mirrored = []
+    for epoch in range(3):
+        batches = epoch_batches(dataset.train, recipe, rates, seed=1, epoch=epoch)
+        of_image = np.zeros(96, bool)
+        of_image[batches["indices"].ravel()] = batches["mirrored"].ravel()
+        mirrored.append(of_image)
+    assert np.array_equal(mirrored[0], ~mirrored[1]) and np.array_equal(mirrored[0], mirrored[2])
+    assert 30 < mirrored[0].sum() < 66
+
+
+def test_the_scored_average_is_that_of_all_weights_so_far(dataset: Dataset, make_model: Make) -> None:
+    """One step from known weights, at the decay that the first step has."""
+    recipe = replace(RECIPE, epochs=1, batch_size=96, average=0.9)
+    model = make_model()
+    before = {name: array.copy() for name, array in state_dict(model).items()}
+    after = fit(make_model(), dataset, replace(recipe, average=0.0), seed=1).state
+    averaged = fit(make_model(), dataset, recipe, seed=1).state
+    for name, array in averaged.items():
+        if "tracked" not in name:
+            np.testing.assert_allclose(array, 0.1 * before[name] + 0.9 * after[name], atol=1e-6, err_msg=name)
+
+
+def test_seeds_side_by_side_equal_seeds_one_by_one(dataset: Dataset, make_model: Make) -> None:
+    recipe = replace(RECIPE, epochs=2, crop_padding=1)
+    together = fit_seeds([make_model(4), make_model(5)], dataset, recipe, seeds=[4, 5])
+    for seed, fitted in zip((4, 5), together, strict=True):
+        alone = fit(make_model(seed), dataset, recipe, seed=seed)
+        assert fitted.loss == pytest.approx(alone.loss, rel=1e-4) and len(fitted.curve) == 2
+        for name, array in alone.state.items():
+            np.testing.assert_allclose(fitted.state[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"learning_rate": 0.01}, {"weight_decay": 0.0}, {"label_smoothing": 0.2}, {"epochs": 2, "warmup": 0.3}],
+)
 def test_numbers_of_the_recipe_change_results_and_compile_nothing_new(
     change: dict, dataset: Dataset, make_model: Make
 ) -> None:
@@ -120,7 +188,7 @@ def test_numbers_of_the_recipe_change_results_and_compile_nothing_new(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs_module.Programs, "_compile", spy)
         for numbers in ({}, change):
-            fitted = fit(make_model(), dataset, replace(RECIPE, epochs=1, **numbers), seed=1)
+            fitted = fit(make_model(), dataset, replace(RECIPE, **{"epochs": 1, **numbers}), seed=1)
             losses.append(fitted.loss)
     assert losses[0] != losses[1]
     assert programs[0] == programs[2] and programs[1] == programs[3]

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from jnas.training.recipes import RECIPES
+from jnas.training.recipe_files import recipe
+from jnas.training.recipes import RECIPES, Recipe
+from translators.diagnostics import UserError
 
 
 def test_nasbench201_is_the_released_configuration() -> None:
@@ -29,3 +33,33 @@ def test_warm_up_rises_to_the_rate() -> None:
     rates = recipe.learning_rates(10)
     assert np.argmax(rates) == 20 and math.isclose(rates[20], 1.0)
     assert np.all(np.diff(rates[:21]) > 0) and np.all(np.diff(rates[20:]) < 0)
+
+
+def test_a_file_departs_from_a_recipe_or_says_everything(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "fast"\nlearning_rate = 0.02\noptimiser = "muon"\nmixup = 1\n')
+    mine = recipe(str(file), epochs=3)
+    assert mine == replace(RECIPES["fast"], epochs=3, learning_rate=0.02, optimiser="muon", mixup=1)
+    file.write_text("epochs = 7\nbatch_size = 32\nlearning_rate = 1\n")
+    assert recipe(str(file)) == Recipe(7, 32, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('base = "quik"', "base = 'quik': expected one of quick"),
+        ("epochs = 3", "no batch_size, learning_rate; add them, or base"),
+        ('base = "quick"\nlearning_rat = 1', "unknown key learning_rat; did you mean learning_rate?"),
+        ('base = "quick"\nepochs = 1.5', "epochs = 1.5: expected a whole number"),
+        ('base = "quick"\nnesterov = 1', "nesterov = 1: expected true or false"),
+        ('base = "quick"\naverage = 2', "average = 2: expected a number from 0 to 1"),
+        ('base = "quick"\noptimiser = "adam"', "optimiser = 'adam': expected one of sgd, muon"),
+        ("base", "not TOML"),
+    ],
+)
+def test_bad_files_are_one_line(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        recipe(str(file))
+    assert message in str(caught.value) and "mine.toml" in str(caught.value) and "\n" not in str(caught.value)
