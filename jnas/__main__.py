@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "train one tree",
     "report": "write the report of a run",
     "runs": "list, show, verify, export and repair runs",
+    "doctor": "say which walls stand around candidates on this machine",
     "export": "write a tree as one standalone Flax file",
     "benchmarks": "measure, and compare with the targets",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
 import sys
@@ -25,11 +26,12 @@ from jnas.runs.directory import RunDirectory
 from jnas.searching.preparation import prepared, rehearsal
 from translators.diagnostics import UserError
 
+RESUMABLE = os.EX_TEMPFAIL  # 75: whoever asked for the stop may run the same command again
 REHEARSED = 8  # candidates that a dry run goes through
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when the budget is spent; 2 for bad input; 130 or 143 when stopped, with the command that continues."""
+    """0 when the budget is spent; 2 for bad input; 75 when asked to stop, 130 by Ctrl-C: the same command continues."""
     options = _parser().parse_args(arguments)
     directory = RunDirectory(options.run_dir or Path("runs") / Path(options.config).stem)
     try:
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as stop:
         command = shlex.join(["python", "-m", "jnas.search", *(sys.argv[1:] if arguments is None else arguments)])
         print(f"stopped by {stop.signal.name}; no result is lost. Continue with\n  {command}", file=sys.stderr)
-        return 128 + stop.signal
+        return 128 + stop.signal if stop.signal == signal.SIGINT else RESUMABLE
     return 0
 
 
@@ -114,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--proposer", metavar="NAME", help="edits, or code: the LLM writes blocks (a comparison)")
     parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--max-hours", type=float, metavar="H", help="of all starts together; no round begins after")
+    parser.add_argument("--max-usd", type=float, metavar="D", help="for the language model; machines are not counted")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, e.g. caps.parameters=500_000"
     )
@@ -134,6 +138,8 @@ def _overrides(options: argparse.Namespace) -> list[str]:
         "llm.name": options.llm,
         "llm.proposer": options.proposer,
         "search.seed": options.seed,
+        "search.hours": options.max_hours,
+        "llm.dollars": options.max_usd,
     }
     return [*options.set, *(f"{key}={json.dumps(value)}" for key, value in fields.items() if value is not None)]
 

@@ -141,7 +141,7 @@ def test_a_grown_budget_continues_as_if_it_had_been_so_from_the_start(
         assert archive(run)[table] == archive(finished[0])[table]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)])
 def test_a_stopped_search_says_how_to_continue(tiny: Path, tmp_path: Path, number: int, code: int) -> None:
     process = subprocess.Popen(
         command(tiny, tmp_path / "run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
