@@ -16,7 +16,7 @@ from jnas.trees.shapes import Inference
 from jnas.trees.widths import scaled
 
 GIB = 2**30
-NARROWINGS = 5  # trials of a scale, which is then known to 1/32
+NARROWINGS = 4  # trials of a scale, as many as FairNAD has; the scale is then known to 1/16
 
 
 def judge(
@@ -48,7 +48,7 @@ def narrowed(
 ) -> tuple[Edit, Verdict] | None:
     """The edit that scales all widths of a tree over the caps by as much as they allow, found by bisection.
 
-    None where no scale that was tried helps. FairNAD scales down at most four times; bisection is ours.
+    None where no scale that was tried helps. Bisection is ours.
     """
     inference, low, high = Inference(library), 0.0, 1.0
     found: tuple[Edit, Verdict] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,6 +50,24 @@ class Idea:
         return plain | ({"direction": self.direction} if self.direction else {})
 
 
+@dataclass(frozen=True)
+class Knowledge:
+    """Ideas, and the template that they are sorted into."""
+
+    template: Template
+    ideas: tuple[Idea, ...]
+
+    def realisable(self, families: Iterable[str]) -> Knowledge:
+        """Without the ideas that no edit can realise where only blocks of these families may come in."""
+        there, subs = {*families}, self.template.subs
+        kept = [
+            idea
+            for idea in self.ideas
+            if {"set", "delete"} & {*subs[idea.place].kinds} or there & {*subs[idea.place].families}
+        ]
+        return Knowledge(self.template, tuple(kept))
+
+
 def read_ideas(name: str) -> tuple[Idea, ...]:
     """The starter ideas, or those of a file. Raises UserError naming the line."""
     path = STARTER if name == STARTER_NAME else Path(name)
@@ -76,19 +94,6 @@ def parse_ideas(text: str, origin: str, template: Template) -> tuple[Idea, ...]:
 def write_ideas(ideas: Iterable[Idea], path: Path) -> None:
     """Whole or not at all."""
     write_atomically(path, "".join(json.dumps(idea.to_plain(), ensure_ascii=False) + "\n" for idea in ideas))
-
-
-def realisable(
-    ideas: Sequence[Idea], template: Template, families: Iterable[str]
-) -> tuple[Idea, ...]:
-    """The ideas that some edit can realise where blocks of these families may come in."""
-    there = {*families}
-    subs = template.subs
-    return tuple(
-        idea
-        for idea in ideas
-        if {"set", "delete"} & {*subs[idea.place].kinds} or there & {*subs[idea.place].families}
-    )
 
 
 def _idea(line: str, where: str, template: Template) -> Idea:

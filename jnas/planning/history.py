@@ -20,6 +20,7 @@ class Infeasible:
     kind: str
     way: str
     reason: str
+    idea: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Record:
 
     `score` is the validation accuracy in [0, 1], None when the training failed; `improvement` is the score minus the
     parent's score, None when either is missing. `latency` is in seconds per image. `infeasible` are the proposals that
-    its slot went through before it.
+    its slot went through before it. `idea` is the key of the idea that the edit realises, where there is one.
     `features` count what the tree is made of; `family` is that of the block that the edit brought or changed.
     The start tree has no parent, edit, kind, way or family.
     """
@@ -50,6 +51,7 @@ class Record:
     infeasible: tuple[Infeasible, ...] = ()
     features: Mapping[str, float] = field(default_factory=dict)
     family: str | None = None
+    idea: str | None = None
 
     @property
     def improved(self) -> bool:

@@ -11,18 +11,21 @@ from jnas.planning.pareto import ACCURACY
 from jnas.trees.edits import KINDS
 
 if TYPE_CHECKING:
+    from jnas.knowledge.ideas import Knowledge
     from jnas.planning.regression import Features, Floats
 
 REPEAT = "repeat"
 ARMS = (*KINDS, REPEAT)
 WAYS = ("trust", "reverse", "minimal")
+TRIES = 10  # proposals by one plan before another is made (ours)
 
 
 @dataclass(frozen=True)
 class Settings:
     """`top_k`: how many of the best may be parents. `epsilon`: chance that a level is drawn uniformly (thompson).
     `diversity`: weight of a diversity gain of 1 when the search is stuck (hierarchical). `objectives`: what is to be
-    traded off, names of pareto.OBJECTIVES (hierarchical, nsga2).
+    traded off, names of pareto.OBJECTIVES (hierarchical, nsga2, fairnad). `knowledge`: the ideas that this library
+    can realise; `stages`: how many candidates of a round are attribute-fair, Pareto-aware and iterative (fairnad).
 
     LLMasTool takes top_k = 5 for a budget of 100 candidates and 25 for 500, epsilon = 0.5.
     """
@@ -31,6 +34,27 @@ class Settings:
     epsilon: float = 0.5
     diversity: float = 0.5
     objectives: tuple[str, ...] = (ACCURACY,)
+    knowledge: Knowledge | None = None
+    stages: tuple[int, ...] = (8, 8, 4)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What `edits` edits, one after another, shall bring about: `words` for whoever chooses, the rest are limits.
+
+    `kinds` are edit kinds, `families` those of blocks that may come in (none: any); `roles`, `forms`, `where` and
+    `sign` as in trees.scope. `idea` is the key of the idea behind it.
+    """
+
+    words: str
+    kinds: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+    where: str = ""
+    sign: int = 0
+    edits: int = 1
+    idea: str | None = None
 
 
 class Preference(Protocol):
@@ -54,6 +78,7 @@ class Plan:
 
     `explanation` is one line for people; `draws` holds the same as plain data: per level, how it was drawn and the
     posterior of what was chosen. `preference` orders the edits that fit the plan; without one they are all alike.
+    Of `aims`, where there are any, one is chosen and realised. `tries` proposals are made before the plan is given up.
     """
 
     parent: int
@@ -62,10 +87,12 @@ class Plan:
     explanation: str
     draws: Mapping[str, Any] = field(default_factory=dict)
     preference: Preference | None = field(default=None, compare=False, repr=False)
+    aims: tuple[Aim, ...] = ()
+    tries: int = TRIES
 
     def to_plain(self) -> dict[str, Any]:
-        """What is stored of it: everything but the preference, which follows from the history."""
-        return {name: value for name, value in vars(self).items() if name != "preference"}
+        """What is stored of it: what does not follow from the history and the settings."""
+        return {name: vars(self)[name] for name in ("parent", "kind", "way", "explanation", "draws")}
 
     def expecting(self, child: Features) -> Plan:
         """The plan with what was believed of the child that came of it."""

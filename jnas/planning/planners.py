@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from jnas.planning.baselines import evolution, local_search, nsga2, random
+from jnas.planning.fairnad import fairnad
 from jnas.planning.hierarchical import hierarchical
 from jnas.planning.history import Record
 from jnas.planning.pareto import ACCURACY, OBJECTIVES
@@ -37,13 +38,14 @@ class Planner(Protocol):
 PLANNERS: dict[str, Planner] = {
     "thompson": thompson,
     "hierarchical": hierarchical,
+    "fairnad": fairnad,
     "random": random,
     "evolution": evolution,
     "local_search": local_search,
     "nsga2": nsga2,
     "wl_gp": wl_gp,
 }
-TRADING = ("hierarchical", "nsga2", "random")  # those that do not go by accuracy alone
+TRADING = ("hierarchical", "fairnad", "nsga2", "random")  # those that do not go by accuracy alone
 
 
 def planner(name: str) -> Planner:

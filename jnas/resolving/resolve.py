@@ -14,7 +14,7 @@ from jnas.library.binding import Shape
 from jnas.library.block import Block
 from jnas.planning.features import family_of, tree_features
 from jnas.planning.history import Record, candidate
-from jnas.planning.plan import Plan, Preference
+from jnas.planning.plan import Aim, Plan, Preference
 from jnas.resolving.choosers import Chooser, UniformChooser
 from jnas.resolving.directions import Direction, aim, settings
 from jnas.resolving.questions import FENCE, Choice, Question, clean, fenced, fill, labelled, pick_one, settle
@@ -45,24 +45,39 @@ REQUESTS = {
 
 
 class NothingPossible(Exception):
-    """No edit of the planned kind fits this tree; the message says which. `choices` led there."""
+    """No edit of the planned kind fits this tree; the message says which. `choices` led there, perhaps to an `aim`."""
 
-    def __init__(self, message: str, choices: tuple[tuple[Question, Choice], ...] = ()) -> None:
+    def __init__(self, message: str, choices: tuple[tuple[Question, Choice], ...] = (), aim: Aim | None = None) -> None:
         super().__init__(message)
-        self.choices = choices
+        self.choices, self.aim = choices, aim
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """An edit, the tree that it makes, and the questions that led to it."""
+    """An edit, the tree that it makes, and the questions that led to it.
+
+    `tree` is what comes of `later` edits too, where the `aim` takes more than one.
+    """
 
     edit: Edit
     tree: Node
     choices: tuple[tuple[Question, Choice], ...]
+    later: tuple[Edit, ...] = ()
+    aim: Aim | None = None
+
+
+def ask(
+    question: Question, chooser: Chooser, rng: np.random.Generator, asked: list[tuple[Question, Choice]]
+) -> Mapping[str, str]:
+    """An answer that names listed options; question and choice go to `asked`."""
+    seed = int(rng.integers(2**31))
+    choice = settle(question, chooser.choose(question, seed), seed)
+    asked.append((question, choice))
+    return choice.values
 
 
 @dataclass
-class _Dialogue:
+class Dialogue:
     """One proposal in the making: what everybody who chooses can see, and what was asked and answered."""
 
     options: Options
@@ -84,10 +99,7 @@ class _Dialogue:
         return self.options.library
 
     def ask(self, question: Question) -> Mapping[str, str]:
-        seed = int(self.rng.integers(2**31))
-        choice = settle(question, self.chooser.choose(question, seed), seed)
-        self.choices.append((question, choice))
-        return choice.values
+        return ask(question, self.chooser, self.rng, self.choices)
 
     def pick(self, request: str, name: str, items: Sequence[T], line: Callable[[T], str]) -> T:
         """One of the items; a single one needs no question."""
@@ -123,21 +135,21 @@ def resolve(
     made = composites((record.edit for record in history if record.edit is not None), library)
     context = describe_situation(plan, history, goal, direction)
     options = Options(tree, library, shape, made, scope)
-    dialogue = _Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
+    dialogue = Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
     if plan.preference is None:
-        edit = _choose_edit(dialogue)
+        edit = choose_edit(dialogue)
     else:
         edit = _choose_preferred(dialogue, plan.preference, known)
     return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
 
 
-def _choose_preferred(dialogue: _Dialogue, preference: Preference, known: Collection[str]) -> Edit:
+def _choose_preferred(dialogue: Dialogue, preference: Preference, known: Collection[str]) -> Edit:
     """The best of some random edits to new trees, or what the chooser takes of the few best."""
     drawing = replace(dialogue, minimal=True, chooser=UniformChooser(), choices=[])
     edits: dict[str, Edit] = {}
     for _ in range(DRAWN):
         with suppress(NothingPossible):
-            edit = _choose_edit(drawing)
+            edit = choose_edit(drawing)
             edits.setdefault(tree_hash(apply(dialogue.tree, edit), dialogue.library), edit)
     fresh = [edit for name, edit in edits.items() if name not in known]
     if not fresh:
@@ -156,11 +168,11 @@ def _choose_preferred(dialogue: _Dialogue, preference: Preference, known: Collec
 def random_edit(options: Options, kind: str, rng: np.random.Generator) -> Edit:
     """An edit as the minimal way draws it, every choice uniform. Raises NothingPossible."""
     nobody = UniformChooser()
-    return _choose_edit(_Dialogue(options, kind, None, True, nobody, rng, "", lambda block: ""))
+    return choose_edit(Dialogue(options, kind, None, True, nobody, rng, "", lambda block: ""))
 
 
-def _choose_edit(dialogue: _Dialogue) -> Edit:
-    """Place, block or setting, and arguments, one after another."""
+def choose_edit(dialogue: Dialogue) -> Edit:
+    """Place, block or setting, and arguments, one after another. Raises NothingPossible."""
     path = _choose_place(dialogue)
     if dialogue.kind == "set":
         name, args = _choose_change(dialogue, path)
@@ -173,7 +185,7 @@ def _choose_edit(dialogue: _Dialogue) -> Edit:
     return _with_more_parts(dialogue, edit) if dialogue.kind == "compose" else edit
 
 
-def _choose_place(dialogue: _Dialogue) -> Path:
+def _choose_place(dialogue: Dialogue) -> Path:
     direction = dialogue.direction
     keep: Callable[[Path], object] | None = None
     if direction and dialogue.kind == "delete":
@@ -186,14 +198,14 @@ def _choose_place(dialogue: _Dialogue) -> Path:
     return dialogue.pick(REQUESTS[dialogue.kind], "place", paths, lambda path: _place_line(dialogue, path))
 
 
-def _choose_block(dialogue: _Dialogue, path: Path) -> str:
+def _choose_block(dialogue: Dialogue, path: Path) -> str:
     keep = dialogue.direction.has_block if dialogue.direction else None
     blocks = _offered(dialogue, dialogue.options.draw_blocks(dialogue.kind, path, dialogue.rng), keep)
     request = f"{_here(dialogue, path)}{_sources(dialogue, blocks)}\nWhich block there?"
     return dialogue.pick(request, "block", blocks, _block_line).name
 
 
-def _with_more_parts(dialogue: _Dialogue, edit: Edit) -> Edit:
+def _with_more_parts(dialogue: Dialogue, edit: Edit) -> Edit:
     """The composition with none to three blocks more, drawn by the rules (ours)."""
     for _ in range(int(dialogue.rng.integers(MOST_PARTS - 1))):
         longer = dialogue.options.extended(edit, dialogue.rng)
@@ -203,7 +215,7 @@ def _with_more_parts(dialogue: _Dialogue, edit: Edit) -> Edit:
     return edit
 
 
-def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, Value]:
+def _choose_arguments(dialogue: Dialogue, path: Path, name: str) -> dict[str, Value]:
     offered = dialogue.options.arguments(dialogue.kind, path, name)
     open_ones = {argument: values for argument, values in offered.items() if argument.isascii() and len(values) > 1}
     if not open_ones:
@@ -216,7 +228,7 @@ def _choose_arguments(dialogue: _Dialogue, path: Path, name: str) -> dict[str, V
     return {argument: domains[argument][label] for argument, label in answer.items()}
 
 
-def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Value]]:
+def _choose_change(dialogue: Dialogue, path: Path) -> tuple[str, dict[str, Value]]:
     """An argument of the node at `path` and its new value."""
     in_direction, every = _changes(dialogue, path)
     changes = in_direction or every
@@ -235,7 +247,7 @@ def _choose_change(dialogue: _Dialogue, path: Path) -> tuple[str, dict[str, Valu
     return argument, {argument: value}
 
 
-def _changes(dialogue: _Dialogue, path: Path) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
+def _changes(dialogue: Dialogue, path: Path) -> tuple[list[tuple[str, Value]], list[tuple[str, Value]]]:
     """(argument, new value) that keep to the direction, and all of them."""
     offered = dialogue.options.arguments("set", path, None)
     every = [(argument, value) for argument, values in offered.items() for value in values]
@@ -246,7 +258,7 @@ def _changes(dialogue: _Dialogue, path: Path) -> tuple[list[tuple[str, Value]], 
     return [change for change in every if direction.has_change(change[0], old.get(change[0]), change[1])], every
 
 
-def _fitting_edit(dialogue: _Dialogue, path: Path, name: str | None, args: Mapping[str, Value]) -> Edit:
+def _fitting_edit(dialogue: Dialogue, path: Path, name: str | None, args: Mapping[str, Value]) -> Edit:
     """The edit with as many of the arguments, from the first on, as fit together: each fits alone."""
     kept = list(args.items())
     while True:
@@ -261,7 +273,7 @@ def _fitting_edit(dialogue: _Dialogue, path: Path, name: str | None, args: Mappi
 # Drawing what is offered
 
 
-def _offered(dialogue: _Dialogue, drawn: Iterator[T], keep: Callable[[T], object] | None) -> list[T]:
+def _offered(dialogue: Dialogue, drawn: Iterator[T], keep: Callable[[T], object] | None) -> list[T]:
     """What is drawn first: one in the minimal way, else up to MOST_OPTIONS. Small models lean to the first lines.
 
     Those to `keep`, or all when there are none: a direction is a wish.
@@ -307,13 +319,13 @@ def _outcome(record: Record) -> str:
     return "failed" if record.improvement is None else f"{record.improvement:+.3f}"
 
 
-def _here(dialogue: _Dialogue, path: Path, name: str | None = None) -> str:
+def _here(dialogue: Dialogue, path: Path, name: str | None = None) -> str:
     """The place that was chosen and the block, if one was."""
     block = [] if name is None else [_block_line(dialogue.options.block(name))]
     return "Chosen:\n" + fenced([_place_line(dialogue, path), *block])
 
 
-def _sources(dialogue: _Dialogue, blocks: Sequence[Block]) -> str:
+def _sources(dialogue: Dialogue, blocks: Sequence[Block]) -> str:
     """What the blocks do, as stripped source, for choosers that read it."""
     if not dialogue.chooser.reads_source or len(blocks) < 2:
         return ""
@@ -322,7 +334,7 @@ def _sources(dialogue: _Dialogue, blocks: Sequence[Block]) -> str:
     return "\nThe blocks:\n" + "\n".join(listed) if listed else ""
 
 
-def _place_line(dialogue: _Dialogue, path: Path) -> str:
+def _place_line(dialogue: Dialogue, path: Path) -> str:
     """The place, what stands there and its shapes: "stage 2 block 1, BasicResidual, 16x28x28 to 32x14x14"."""
     words = place_name(path)
     if dialogue.kind == "insert":

@@ -15,10 +15,10 @@ import numpy as np
 from jnas.library.binding import Shape
 from jnas.library.block import Block
 from jnas.planning.history import Record
-from jnas.planning.plan import Plan
+from jnas.planning.plan import Aim, Plan
 from jnas.resolving.asking import ModelChooser
 from jnas.resolving.choosers import UniformChooser
-from jnas.resolving.questions import FENCE, Choice, Question, clean
+from jnas.resolving.questions import FENCE, Choice, Question, clean, fenced
 from jnas.resolving.resolve import NothingPossible, Proposal, describe_situation, resolve
 from jnas.trees.node import Node
 from jnas.trees.scope import Scope
@@ -53,13 +53,17 @@ def resolve_written(
     rng: np.random.Generator,
     goal: str,
     join: Callable[[str], Joined],
+    aim: Aim | None = None,
 ) -> Proposal:
-    """One edit that brings a block which the model writes to a random place. Raises NothingPossible.
+    """One edit that brings a block which the model writes, for the `aim` if there is one, to a random place.
+
+    Raises NothingPossible.
 
     `join` mines a text and adds what can be placed to the library. The choices of the proposal are the requests, with
     the problem of each.
     """
-    prompt = f"{describe_situation(plan, history, goal)}\nWrite a block that may improve this network."
+    wish = f"realises this idea:\n{fenced([aim.words], 300)}" if aim else "may improve this network."
+    prompt = f"{describe_situation(plan, history, goal)}\nWrite a block that {wish}"
     asked: list[tuple[Question, Choice]] = []
     request, problem = prompt, ""
     for attempt in range(1 + REPAIRS):
@@ -84,12 +88,14 @@ def resolve_written(
                 goal,
                 scope=Scope(blocks=frozenset(only)),
             )
-            return Proposal(found.edit, found.tree, (*asked, *found.choices))
+            return Proposal(found.edit, found.tree, (*asked, *found.choices), aim=aim)
         if reply.problem or attempt == REPAIRS:
             break
         told = "\n".join((FENCE, _shown(code), clean(problem, 300), FENCE))
         request = f"{prompt}\nYour last code was refused:\n{told}\nWrite it again."
-    raise NothingPossible(f"no block could be made of what {chooser.name} wrote: {clean(problem, 300)}", tuple(asked))
+    raise NothingPossible(
+        f"no block could be made of what {chooser.name} wrote: {clean(problem, 300)}", tuple(asked), aim
+    )
 
 
 def code_in(text: str) -> str:

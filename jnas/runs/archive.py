@@ -38,7 +38,7 @@ def _records(
 ) -> History:
     infeasible: dict[tuple[int, int], list[Infeasible]] = {}
     for attempt in database.attempts():
-        turned_down = Infeasible(attempt.kind, attempt.way, attempt.reason)
+        turned_down = Infeasible(attempt.kind, attempt.way, attempt.reason, attempt.idea)
         infeasible.setdefault((attempt.round, attempt.slot), []).append(turned_down)
     scores = {row.number: score(row) for row in candidates}
     parents = {row.parent for row in candidates}
@@ -65,6 +65,7 @@ def _records(
             family=None
             if row.parent is None or row.number not in edits
             else family_of(edits[row.number], trees[row.parent], library),
+            idea=row.idea,
         )
         for row in candidates
     )

@@ -40,7 +40,9 @@ class PlannerSettings:
     top_k: int = 5
     epsilon: float = 0.5  # of thompson
     diversity: float = 0.5  # of hierarchical
-    objectives: tuple[str, ...] = ("accuracy",)  # and parameters, multiply_adds, latency: of hierarchical, nsga2
+    objectives: tuple[str, ...] = ("accuracy",)  # and parameters, multiply_adds, latency (planners.TRADING)
+    knowledge: str = "starter"  # ideas of fairnad: ours, or a file made by python -m jnas.knowledge build
+    stages: tuple[int, ...] = (8, 8, 4)  # of fairnad: attribute-fair, Pareto-aware and iterative candidates of a round
 
 
 @dataclass(frozen=True)

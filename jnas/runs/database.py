@@ -60,8 +60,12 @@ LATENCY = """
 ALTER TABLE results ADD COLUMN latency REAL;
 ALTER TABLE finals ADD COLUMN latency REAL;
 """
+IDEAS = """
+ALTER TABLE candidates ADD COLUMN idea TEXT;
+ALTER TABLE attempts ADD COLUMN idea TEXT;
+"""
 # MIGRATIONS[v] makes version v + 1 of version v: an earlier run is brought up to date when it is continued.
-MIGRATIONS = (SCHEMA, TRANSCRIPT, LATENCY)
+MIGRATIONS = (SCHEMA, TRANSCRIPT, LATENCY, IDEAS)
 SCHEMA_VERSION = len(MIGRATIONS)
 RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train, {latency}"
 
@@ -83,6 +87,7 @@ class Candidate:
     result: Result | None = None
     created: float = 0.0  # seconds since 1970
     finished: float | None = None
+    idea: str | None = None  # key of the idea that it realises
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Attempt:
     reason: str
     message: str = ""
     description: str = ""
+    idea: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +206,7 @@ class RunDatabase:
                 description=candidate.description,
                 plan=None if candidate.plan is None else json.dumps(candidate.plan),
                 verdict=json.dumps(candidate.verdict.to_plain()),
+                idea=candidate.idea,
                 created=now,
             )
             for attempt in attempts:
@@ -252,14 +259,15 @@ class RunDatabase:
     def candidates(self) -> tuple[Candidate, ...]:
         """In slot order, finished or not."""
         rows = self._connection.execute(
-            "SELECT number, round, slot, parent, tree_hash, description, c.created, r.created, tree, edit, plan, "
-            f"verdict, {self._read_columns()} FROM candidates c LEFT JOIN results r USING (number) ORDER BY number"
+            f"SELECT number, round, slot, parent, tree_hash, description, c.created, r.created, {self._idea()}, tree, "
+            f"edit, plan, verdict, {self._read_columns()} FROM candidates c LEFT JOIN results r USING (number) "
+            "ORDER BY number"
         )
         return tuple(_candidate(row) for row in rows)
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Everything the gate turned down, in slot order."""
-        columns = "round, slot, attempt, parent, kind, way, reason, message, description"
+        columns = f"round, slot, attempt, parent, kind, way, reason, message, description, {self._idea()}"
         rows = self._connection.execute(f"SELECT {columns} FROM attempts ORDER BY round, slot, attempt")
         return tuple(Attempt(*row) for row in rows)
 
@@ -284,6 +292,10 @@ class RunDatabase:
         known = _version(self._connection) > MIGRATIONS.index(LATENCY)
         return RESULT_COLUMNS.format(latency="latency" if known else "NULL")
 
+    def _idea(self) -> str:
+        """The same for ideas."""
+        return "idea" if _version(self._connection) > MIGRATIONS.index(IDEAS) else "NULL"
+
     def _insert(self, table: str, **columns: Any) -> None:
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(columns.values()))
@@ -294,7 +306,7 @@ def _result_columns(result: Result) -> dict[str, Any]:
 
 
 def _candidate(columns: Sequence[Any]) -> Candidate:
-    number, round_, slot, parent, tree_hash, description, created, finished, *documents = columns[:12]
+    number, round_, slot, parent, tree_hash, description, created, finished, idea, *documents = columns[:13]
     tree, edit, plan, verdict = (document and json.loads(document) for document in documents)
     return Candidate(
         number=number,
@@ -307,9 +319,10 @@ def _candidate(columns: Sequence[Any]) -> Candidate:
         edit=edit,
         description=description,
         plan=plan,
-        result=None if finished is None else _result(columns[12:]),
+        result=None if finished is None else _result(columns[13:]),
         created=created,
         finished=finished,
+        idea=idea,
     )
 
 

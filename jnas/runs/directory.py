@@ -57,6 +57,11 @@ class RunDirectory:
         return self.root / "written"
 
     @property
+    def knowledge(self) -> Path:
+        """The ideas that the run draws from, as they were when it began."""
+        return self.root / "knowledge.jsonl"
+
+    @property
     def best_tree(self) -> Path:
         return self.root / "best.json"
 

@@ -15,10 +15,13 @@ from jnas.evaluation.evaluator import Evaluator, Progress
 from jnas.evaluation.outcomes import Result
 from jnas.evaluation.placement import tpu_chips
 from jnas.evaluation.pool import Pool, Setting
+from jnas.knowledge.ideas import Knowledge, read_ideas, write_ideas
+from jnas.knowledge.template import template
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
 from jnas.library.written import read_written
 from jnas.models.starts import names_model
+from jnas.planning.fairnad import STAGES, fairnad
 from jnas.planning.planners import check_objectives, planner
 from jnas.reports.live import LiveView
 from jnas.resolving.asking import ModelChooser
@@ -55,9 +58,10 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
             phases.enter("mining")
             library, folders = _mined(configuration, phases, view)
             claim_library(directory, database, library, folders)
+            knowledge = None if plan is not fairnad else open_knowledge(configuration, directory, library)
             evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes, library)
             view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
-            job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view)
+            job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view, knowledge)
             for path in sorted(directory.written.glob("*.py")):
                 job.adopt(read_written(path))
             yield job
@@ -98,6 +102,16 @@ class Untrained(Evaluator):
             finished(index, Result("ok", accuracy=0.5))
 
 
+def open_knowledge(configuration: Configuration, directory: RunDirectory, library: Library) -> Knowledge:
+    """The ideas that the library can realise; the run keeps those that it began with. Raises UserError."""
+    if not directory.knowledge.is_file():
+        write_ideas(read_ideas(configuration.planner.knowledge), directory.knowledge)
+    knowledge = Knowledge(template(), read_ideas(str(directory.knowledge)))
+    if configuration.llm.proposer == "code":
+        return knowledge
+    return knowledge.realisable({block.family for block in library.placeable()})
+
+
 def open_chooser(settings: LanguageModelSettings, database: RunDatabase) -> Chooser:
     """Who answers: with the transcript of this run, or of the run that is replayed. Raises UserError."""
     if settings.name.startswith(REPLAY):
@@ -115,6 +129,9 @@ def open_chooser(settings: LanguageModelSettings, database: RunDatabase) -> Choo
 def check_names(configuration: Configuration) -> None:
     """Raises UserError for objectives, a recipe or a start tree that do not exist, before anything is made."""
     check_objectives(configuration.planner.name, configuration.planner.objectives)
+    stages = configuration.planner.stages
+    if len(stages) != len(STAGES) or min(stages) < 0 or not sum(stages):
+        raise UserError(f"planner.stages = {list(stages)}: expected how many candidates are {', '.join(STAGES)}")
     for key, name in (
         ("evaluation.recipe", configuration.evaluation.recipe),
         ("final.recipe", configuration.final.recipe),

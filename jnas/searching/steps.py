@@ -14,6 +14,7 @@ import numpy as np
 from jnas.evaluation.evaluator import Evaluator, LongTraining
 from jnas.evaluation.gate import judge, judge_start, narrowed
 from jnas.evaluation.outcomes import Result, Verdict
+from jnas.knowledge.ideas import Knowledge
 from jnas.library.binding import Shape
 from jnas.library.source import class_source
 from jnas.library.store import Library
@@ -22,13 +23,14 @@ from jnas.models.source import export_flax
 from jnas.models.starts import named_tree, names_model
 from jnas.planning.features import tree_features
 from jnas.planning.history import History, candidate
-from jnas.planning.plan import Plan, Settings
+from jnas.planning.plan import TRIES, Plan, Settings
 from jnas.planning.planners import Planner
 from jnas.reports.live import LiveView
 from jnas.resolving import questions
 from jnas.resolving.asking import ModelChooser
 from jnas.resolving.budget import BudgetSpent
 from jnas.resolving.choosers import Chooser
+from jnas.resolving.realising import realise
 from jnas.resolving.resolve import NothingPossible, Proposal, resolve
 from jnas.resolving.writing import Joined, resolve_written
 from jnas.runs import archive
@@ -37,13 +39,12 @@ from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
 from jnas.runs.directory import RunDirectory, write_atomically
 from jnas.runs.phases import Phases
 from jnas.runs.randomness import generator
-from jnas.trees.edits import apply, describe, edit_to_json
+from jnas.trees.edits import apply, describe, edit_to_json, intended
 from jnas.trees.node import Node, canonical, from_json, to_json, tree_hash
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
 
-TRIES_PER_KIND = 10  # infeasible proposals of one step before its edit kind is drawn again
-MOST_REDRAWS = 20  # of the kind before a step is given up
+MOST_REDRAWS = 20  # of the plan before a step is given up
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Search:
     chooser: Chooser
     phases: Phases
     view: LiveView
+    knowledge: Knowledge | None = None
 
     def run_rounds(self) -> None:
         """Propose and train until a cap is reached; what was done before is not done again."""
@@ -125,7 +127,7 @@ class Search:
         choices: list[Choice] = []
         for attempt, plan, proposal in self._proposals(round_, slot, history, pending, known, attempts, choices):
             parent = candidate(history, plan.parent).tree
-            words = describe(proposal.edit, parent)
+            words = _words(proposal, parent)
             self.view.proposal(number, plan.parent, words)
             choices += _choices(round_, slot, attempt, proposal.choices)
             if self.chooser.spent:
@@ -133,7 +135,8 @@ class Search:
                     f"{self.configuration.planner.name} planner, {self.chooser.name}: {self.chooser.spent}"
                 )
             verdict = self._judge(parent, proposal, known)
-            if verdict.reason == "caps" and self.configuration.caps.repair:
+            key = proposal.aim and proposal.aim.idea
+            if verdict.reason == "caps" and (self.configuration.caps.repair or key is not None):
                 proposal, words, verdict = self._narrowed(proposal, words, verdict, known)
             self.view.verdict(
                 number, verdict.reason, parameters=verdict.parameters, multiply_adds=verdict.multiply_adds
@@ -150,10 +153,11 @@ class Search:
                     edit=edit_to_json(proposal.edit),
                     description=words,
                     plan=plan.expecting(tree_features(proposal.tree, self.library)).to_plain(),
+                    idea=key,
                 )
                 self.database.add_proposal(row, attempts, choices)
                 return
-            attempts.append(_attempt(round_, slot, attempt, plan, words, str(verdict.reason), verdict.message))
+            attempts.append(_attempt(round_, slot, attempt, plan, words, str(verdict.reason), verdict.message, key))
         raise UserError(
             f"candidate {number}: {len(attempts)} proposals turned down in a row, at last: {attempts[-1].message}; "
             "loosen the caps or mine another source in a new --run-dir"
@@ -169,36 +173,57 @@ class Search:
         attempts: list[Attempt],
         choices: list[Choice],
     ) -> Iterator[tuple[int, Plan, Proposal]]:
-        """(attempt, plan, proposal): ten by one plan, then by another without the edit kinds tried in vain.
+        """(attempt, plan, proposal): as many by one plan as it allows, then by another without what was tried in vain.
 
         A plan for which nothing is possible goes to `attempts`, its questions to `choices`, and is given up at once.
         """
         planning = self.configuration.planner
-        settings = Settings(planning.top_k, planning.epsilon, planning.diversity, planning.objectives)
+        settings = Settings(
+            planning.top_k, planning.epsilon, planning.diversity, planning.objectives, self.knowledge, planning.stages
+        )
         seed, given_up = self.configuration.search.seed, frozenset[str]()
         for redraw in range(MOST_REDRAWS):
             rng = generator(seed, round_, slot, "plan", redraw)
             plan = self.planner(history, settings, rng, given_up, pending)
             parent = candidate(history, plan.parent).tree
-            for attempt in range(redraw * TRIES_PER_KIND, (redraw + 1) * TRIES_PER_KIND):
+            key = None if len(plan.aims) != 1 else plan.aims[0].idea
+            for attempt in range(redraw * TRIES, redraw * TRIES + plan.tries):
                 self.phases.enter("proposing")
                 rng = generator(seed, round_, slot, "resolve", attempt)
+                problems = [earlier.message for earlier in attempts if earlier.attempt >= redraw * TRIES]
                 try:
-                    proposal = self._resolve(plan, history, parent, rng, known)
+                    proposal = self._resolve(plan, history, parent, rng, known, problems)
                 except NothingPossible as nothing:
                     choices += _choices(round_, slot, attempt, nothing.choices)
-                    attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing)))
+                    key = nothing.aim.idea if nothing.aim else key
+                    attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing), key))
                     break
+                key = proposal.aim.idea if proposal.aim else key
                 yield attempt, plan, proposal
-            given_up |= {plan.kind}
+            given_up |= {key or plan.kind}
 
     def _resolve(
-        self, plan: Plan, history: History, parent: Node, rng: np.random.Generator, known: Collection[str]
+        self,
+        plan: Plan,
+        history: History,
+        parent: Node,
+        rng: np.random.Generator,
+        known: Collection[str],
+        problems: Sequence[str],
     ) -> Proposal:
         situation = plan, history, parent, self.library, self.evaluator.shape
-        if self.configuration.llm.proposer == "code":
+        writing = self.configuration.llm.proposer == "code"
+        aim = None
+        if plan.aims:
+            try:
+                return realise(*situation, self.chooser, rng, self._goal(), class_source, problems, named=writing)
+            except NothingPossible as nothing:
+                if not writing or nothing.aim is None:
+                    raise
+                aim = nothing.aim
+        if writing:
             assert isinstance(self.chooser, ModelChooser)  # see open_chooser
-            return resolve_written(*situation, self.chooser, rng, self._goal(), self._join)
+            return resolve_written(*situation, self.chooser, rng, self._goal(), self._join, aim)
         return resolve(*situation, self.chooser, rng, self._goal(), class_source, known)
 
     def _join(self, text: str) -> Joined:
@@ -288,10 +313,15 @@ class Search:
         self.evaluator.train_longer(trainings, self._epochs([training.number for training in trainings]), finished)
 
     def _judge(self, parent: Node, proposal: Proposal, known: Collection[str]) -> Verdict:
+        """Of several edits each must be seen in the tree that the earlier ones made."""
         self.phases.enter("gate")
-        return judge(
-            parent, proposal.tree, proposal.edit, self.library, self.evaluator.inspect, self.configuration.caps, known
-        )
+        before, edit = parent, proposal.edit
+        for later in proposal.later:
+            after = apply(before, edit)
+            if not intended(canonical(before, self.library), canonical(after, self.library), edit):
+                break
+            before, edit = after, later
+        return judge(before, proposal.tree, edit, self.library, self.evaluator.inspect, self.configuration.caps, known)
 
     def _narrowed(
         self, proposal: Proposal, words: str, verdict: Verdict, known: Collection[str]
@@ -330,8 +360,20 @@ def start_tree(name: str, library: Library, shape: Shape, classes: int) -> Node:
         raise UserError(f"start = {name}: not a tree in JSON ({error}); see best.json of any run") from None
 
 
-def _attempt(round_: int, slot: int, attempt: int, plan: Plan, words: str, reason: str, message: str) -> Attempt:
-    return Attempt(round_, slot, attempt, plan.parent, plan.kind, plan.way, reason, message, words)
+def _words(proposal: Proposal, parent: Node) -> str:
+    """The edits of a proposal, one after another."""
+    told, before, edit = [], parent, proposal.edit
+    for later in (*proposal.later, None):
+        told.append(describe(edit, before))
+        if later is not None:
+            before, edit = apply(before, edit), later
+    return "; ".join(told)
+
+
+def _attempt(
+    round_: int, slot: int, attempt: int, plan: Plan, words: str, reason: str, message: str, idea: str | None
+) -> Attempt:
+    return Attempt(round_, slot, attempt, plan.parent, plan.kind, plan.way, reason, message, words, idea)
 
 
 def _choices(
