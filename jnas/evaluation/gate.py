@@ -12,7 +12,7 @@ from jnas.library.block import Block
 from jnas.runs.configuration import Caps
 from jnas.trees.edits import Edit, apply, intended
 from jnas.trees.node import Node, canonical, tree_hash
-from jnas.trees.shapes import Inference
+from jnas.trees.shapes import inference_of
 from jnas.trees.widths import scaled
 
 GIB = 2**30
@@ -50,7 +50,7 @@ def narrowed(
 
     None where no scale that was tried helps. Bisection is ours.
     """
-    inference, low, high = Inference(library), 0.0, 1.0
+    inference, low, high = inference_of(library), 0.0, 1.0
     found: tuple[Edit, Verdict] | None = None
     for _ in range(NARROWINGS):
         factor = (low + high) / 2

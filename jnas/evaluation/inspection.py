@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from jnas.library.binding import Shape
+from jnas.library.memo import FILE, memo_in
 from jnas.library.store import Library, default_cache
 from jnas.models.build import BuildError
 from jnas.models.costs import Unmeasured, inspect
-from jnas.models.memo import Memo
 from jnas.trees.node import Node, walk
 
 
@@ -20,7 +19,7 @@ def inspection(
 
     Without `execute` no mined code runs, and costs.Unmeasured is raised where it would have to.
     """
-    found = inspect(tree, library, shape, classes, batch, memo=_memo(default_cache() / "costs.sqlite"), execute=execute)
+    found = inspect(tree, library, shape, classes, batch, memo=memo_in(default_cache() / FILE), execute=execute)
     shapes = {path: (cost.in_shape, cost.out_shape) for path, cost in found.nodes.items()}
     counts = {"parameters": found.parameters, "multiply_adds": found.multiply_adds}
     return {**counts, "memory": found.memory(batch), "shapes": shapes}
@@ -30,10 +29,7 @@ def node_costs(tree: Node, library: Library, shape: Shape, classes: int, batch: 
     """(parameters, multiply-adds) of every node by path text; empty where something is not known without mined code."""
     own = not any(library[node.block].mined for _, node in walk(tree) if not node.is_container)
     try:
-        found = inspect(tree, library, shape, classes, batch, memo=_memo(default_cache() / "costs.sqlite"), execute=own)
+        found = inspect(tree, library, shape, classes, batch, memo=memo_in(default_cache() / FILE), execute=own)
     except (BuildError, Unmeasured):
         return {}
     return {path: (cost.parameters, cost.multiply_adds) for path, cost in found.nodes.items()}
-
-
-_memo = cache(Memo)

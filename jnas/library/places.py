@@ -11,18 +11,16 @@ import json
 import os
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import translators
 from jnas.library.binding import BindError, Shape
 from jnas.library.exact import Traced, traced_from_json
+from jnas.library.memo import Memo, code_hash
 
 WORKER = "jnas.models.tracing_worker"
 TIME_LIMIT = 600.0  # seconds for one module, the start of the child included
@@ -30,21 +28,19 @@ _ROOT = Path(__file__).resolve().parents[2]  # where jnas and translators are im
 
 
 class Places:
-    """The `Evaluate` of the libraries in `folders`; answers are kept in `memory`, a file that processes share."""
+    """The `Evaluate` of the libraries in `folders`; answers are kept in the memo."""
 
-    def __init__(self, folders: Sequence[Path], memory: Path):
+    def __init__(self, folders: Sequence[Path], memo: Memo):
         self._folders = [str(Path(folder).resolve()) for folder in folders]
-        self._memory = memory
-        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._memo = memo
         self._child: _Child | None = None
         self._lock = threading.Lock()
 
     def __call__(self, block: str, arguments: str, layouts: tuple[str, str], shape: Shape) -> Traced:
         question = (block, arguments, layouts, shape)
+        values = {"block": block, "arguments": arguments, "layouts": layouts, "shape": shape}
         with self._lock:
-            if question not in self._known:
-                self._known[question] = self._answer(question)
-            answer = self._known[question]
+            answer = self._answered(question, "trace", **values)
         if "error" in answer:
             raise BindError(f"{block}: {answer['error']}")
         return traced_from_json(answer)
@@ -55,18 +51,15 @@ class Places:
         with self._lock:
             return self._answered(question, "lift", name=name, options=options, shape=shape, classes=classes)
 
-    def _answer(self, question: tuple[Any, ...]) -> dict[str, Any]:
-        block, arguments, layouts, shape = question
-        return self._answered(question, "trace", block=block, arguments=arguments, layouts=layouts, shape=shape)
-
     def _answered(self, question: tuple[Any, ...], operation: str, **values: Any) -> dict[str, Any]:
-        """From the memory, else of the child."""
-        key = hashlib.sha256(json.dumps([_code(), self._folders, *question]).encode()).hexdigest()
-        found = self._remembered(key)
-        if found is None:
+        """From the memo, else of the child."""
+        facts = [code_hash(), self._folders, operation, *question]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        found = self._memo.get(key)
+        if not isinstance(found, dict):
             found = self._ask(operation, **values)
             if not found.pop("passing", False):
-                self._remember(key, found)
+                self._memo.put(key, found)
         return found
 
     def _ask(self, operation: str, **values: Any) -> dict[str, Any]:
@@ -78,33 +71,6 @@ class Places:
             self._child = None
             return {"error": f"no answer within {TIME_LIMIT:g} s, or out of memory", "passing": True}
         return answer
-
-    def _remembered(self, key: str) -> dict[str, Any] | None:
-        with contextlib.suppress(sqlite3.Error, ValueError), contextlib.closing(self._open()) as memory:
-            row = memory.execute("SELECT answer FROM places WHERE key = ?", (key,)).fetchone()
-            return None if row is None else json.loads(row[0])
-        return None
-
-    def _remember(self, key: str, answer: dict[str, Any]) -> None:
-        with contextlib.suppress(sqlite3.Error, OSError), contextlib.closing(self._open()) as memory, memory:
-            memory.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (key, json.dumps(answer)))
-
-    def _open(self) -> sqlite3.Connection:
-        with contextlib.suppress(OSError):
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-        memory = sqlite3.connect(self._memory, timeout=10)
-        memory.execute("CREATE TABLE IF NOT EXISTS places (key TEXT PRIMARY KEY, answer TEXT)")
-        return memory
-
-
-@cache
-def _code() -> str:
-    """Hash of the code that runs the modules."""
-    digest = hashlib.sha256()
-    for folder in (Path(translators.__file__).parent / "runtime", Path(__file__).parents[1] / "models"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 class _Child:

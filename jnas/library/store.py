@@ -16,6 +16,7 @@ from jnas.library.block import Block, Contract, Parameter
 from jnas.library.declarations import OWN_BLOCKS
 from jnas.library.exact import Evaluate, unknown
 from jnas.library.layers import LAYERS
+from jnas.library.memo import FILE, memo_in
 from jnas.library.places import Places
 from translators.diagnostics import UserError
 from translators.spelling import spelled
@@ -67,7 +68,7 @@ def open_library(paths: Sequence[Path] = ()) -> Library:
     blocks = OWN_BLOCKS | LAYERS
     for path in paths:
         blocks |= {block.name: block for block in read_blocks(Path(path))}
-    return Library(MappingProxyType(blocks), Places(paths, default_cache() / "places.sqlite"))
+    return Library(MappingProxyType(blocks), Places(paths, memo_in(default_cache() / FILE)))
 
 
 def read_blocks(folder: Path) -> tuple[Block, ...]:

@@ -11,7 +11,7 @@ from jnas.library.binding import Shape, bind, contract_of
 from jnas.library.block import Block
 from jnas.library.exact import CLASSES, bind_exact
 from jnas.trees.node import AT, Node, Path, path_text
-from jnas.trees.shapes import Inference, ShapeError
+from jnas.trees.shapes import Inference, ShapeError, inference_of
 
 CLASSIFIER: Path = ("classifier",)  # the head's path; no tree mentions it
 
@@ -79,7 +79,7 @@ class Assembly:
 
 def assemble(tree: Node, library: Mapping[str, Block], shape: Shape, classes: int = CLASSES) -> Assembly:
     """The network of `tree` for inputs (N, *shape). Raises BuildError."""
-    inference = Inference(library)
+    inference = inference_of(library)
     try:
         width = inference.out(tree, shape)[0]
     except ShapeError as error:

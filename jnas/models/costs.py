@@ -18,12 +18,13 @@ from flax import nnx
 
 from jnas.library.binding import Shape
 from jnas.library.exact import CLASSES, Bound
+from jnas.library.memo import Memo
 from jnas.library.store import Library
 from jnas.models.assembly import CLASSIFIER, BuildError, place
 from jnas.models.build import build_block
-from jnas.models.memo import Memo, content_key
+from jnas.models.contents import content_key
 from jnas.trees.node import Node, Path, children, path_text, to_json, walk
-from jnas.trees.shapes import Inference, ShapeError
+from jnas.trees.shapes import ShapeError, inference_of
 from translators.diagnostics import Refused
 from translators.runtime.construction import randomness
 from translators.runtime.functional.convolution import platform
@@ -72,7 +73,8 @@ class Unmeasured(Exception):
     """A block of the tree has not been measured at its place, and measuring it was not asked for."""
 
 
-_KNOWN: dict[tuple[str, Node, Shape, int, int | None], NodeCost | BuildError] = {}
+_KNOWN: dict[tuple[str, Node, Shape, int, int | None], NodeCost | BuildError] = {}  # the last MOST_KNOWN
+MOST_KNOWN = 2**16
 
 
 def inspect(
@@ -111,7 +113,7 @@ class _Measuring:
 
     def __init__(self, library: Library, classes: int, batch: int, memo: Memo | None, execute: bool):
         self.library, self.classes, self.batch, self.memo, self.execute = library, classes, batch, memo, execute
-        self.inference = Inference(library)
+        self.inference = inference_of(library)
 
     def cost(self, node: Node, shape: Shape, path: Path, nodes: dict[str, NodeCost]) -> NodeCost:
         """Cost of `node`; with that of all below it in `nodes`."""
@@ -142,7 +144,10 @@ class _Measuring:
         key = (self.library.fingerprint, node, shape, self.batch, classes)
         found = _KNOWN.get(key)
         if found is None:
-            found = _KNOWN[key] = self._measured(node, shape, classes)
+            found = self._measured(node, shape, classes)
+            while len(_KNOWN) >= MOST_KNOWN:
+                _KNOWN.pop(next(iter(_KNOWN)), None)
+            _KNOWN[key] = found
         if isinstance(found, BuildError):
             raise BuildError(path, found.reason, found.message)
         return found
@@ -197,7 +202,7 @@ def measure(node: Node, library: Library, shape: Shape, batch: int, classes: int
 
     `classes`: what a head puts out, None for any other block.
     """
-    inference = Inference(library)
+    inference = inference_of(library)
     placed = place(node, library, inference, shape, (), classes or CLASSES)
     module = build_block(placed, library, abstract=True)
     trained = sum(math.prod(parameter.shape) for parameter in module.parameters())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
 
 from jnas.library.binding import BindError, Shape
 from jnas.library.exact import Traced
@@ -12,24 +12,25 @@ from jnas.library.store import Library
 from jnas.models.build import construct
 from jnas.models.tracing import trace
 from jnas.trees.node import value_from_json
+from jnas.trees.remembered import NODES
 from translators.diagnostics import UserError
 
 
 def evaluating_here(library: Library) -> Library:
     """The same library, whose questions are answered in this process; each is run once."""
-    known: dict[tuple[Any, ...], Traced | str] = {}
+
+    @lru_cache(NODES)
+    def found(block: str, arguments: str, layouts: tuple[str, str], shape: Shape) -> Traced | str:
+        try:
+            values = {name: value_from_json(v, library) for name, v in json.loads(arguments).items()}
+            return trace(lambda: construct(library[block], values, library), layouts, shape)
+        except (BindError, UserError) as error:
+            return str(error)
 
     def evaluate(block: str, arguments: str, layouts: tuple[str, str], shape: Shape) -> Traced:
-        key = (block, arguments, layouts, shape)
-        if key not in known:
-            try:
-                values = {name: value_from_json(v, library) for name, v in json.loads(arguments).items()}
-                known[key] = trace(lambda: construct(library[block], values, library), layouts, shape)
-            except (BindError, UserError) as error:
-                known[key] = str(error)
-        found = known[key]
-        if isinstance(found, str):
-            raise BindError(found)
-        return found
+        answer = found(block, arguments, layouts, shape)
+        if isinstance(answer, str):
+            raise BindError(answer)
+        return answer
 
     return replace(library, evaluate=evaluate)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jnas.library.block import Block
 from jnas.trees.edits import Edit, node_name
 from jnas.trees.node import Node, canonical, tree_hash, walk
+from jnas.trees.remembered import NODES, per_library
 
 FAMILY = "composite"
 MOST_PARTS = 5
@@ -21,14 +23,27 @@ def composites(edits: Iterable[Edit], library: Mapping[str, Block]) -> dict[str,
     found: dict[str, Node] = {}
     for edit in edits:
         if edit.kind == "compose" and len(blocks_in(edit.value)) <= MOST_PARTS:
-            template = canonical(_template(edit.value, library), library)
-            found.setdefault(f"{FAMILY}.{tree_hash(template, library)[:8]}", template)
+            name, template = _templates(library)(edit.value)
+            found.setdefault(name, template)
     return found
 
 
+@lru_cache(NODES)
 def as_block(name: str, template: Node) -> Block:
     """The record by which a composite is drawn and shown. It cannot be placed by a contract: see placing.py."""
     return Block(name, FAMILY, description=node_name(template))
+
+
+@per_library
+def _templates(library: Mapping[str, Block]) -> Callable[[Node], tuple[str, Node]]:
+    """(name, template) of a composition."""
+
+    @lru_cache(NODES)
+    def named(composed: Node) -> tuple[str, Node]:
+        template = canonical(_template(composed, library), library)
+        return f"{FAMILY}.{tree_hash(template, library)[:8]}", template
+
+    return named
 
 
 def blocks_in(node: Node) -> list[str]:

@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from dataclasses import replace as replace_fields
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from jnas.library.block import Block, Parameter
 from jnas.library.exact import BOUND, EDGES, Bound, Reference
+from jnas.trees.remembered import NODES, per_library
 from translators.diagnostics import UserError
 
 Value: TypeAlias = "int | float | str | bool | Node | Reference | Bound | tuple[Value, ...] | None"
@@ -49,6 +49,7 @@ class Node:
     args: Mapping[str, Any] = field(default_factory=dict)  # of Value
     at: Mapping[str, Any] = field(default_factory=dict)  # of Node or tuple[Node, ...]
     exact: tuple[str, str] | None = None
+    _known: tuple[Any, ...] = field(init=False, repr=False)
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +57,9 @@ class Node:
         at = {place: _frozen(self.at[place]) for place in sorted(self.at, key=_natural)}
         object.__setattr__(self, "args", MappingProxyType(args))
         object.__setattr__(self, "at", MappingProxyType(at))
-        known = (self.block, tuple(args.items()), tuple(at.items()), self.exact)
+        types = () if self.is_container else tuple(map(_type, args.values()))  # to Python, True is 1 and 1 is 1.0
+        known = (self.block, self.exact, types, tuple(args.items()), tuple(at.items()))
+        object.__setattr__(self, "_known", known)
         object.__setattr__(self, "_hash", hash(known))
 
     def __eq__(self, other: object) -> bool:
@@ -64,8 +67,7 @@ class Node:
             return True
         if not isinstance(other, Node):
             return NotImplemented
-        same = self._hash == other._hash and self.block == other.block and self.exact == other.exact
-        return same and self.args == other.args and self.at == other.at
+        return self._hash == other._hash and self._known == other._known
 
     def __hash__(self) -> int:
         return self._hash
@@ -79,10 +81,19 @@ class Node:
         return self.block in CONTAINERS
 
     def with_args(self, **args: Value) -> Node:
-        return replace_fields(self, args={**self.args, **args})
+        return Node(self.block, {**self.args, **args}, self.at, self.exact)
 
     def without(self, name: str) -> Node:
-        return replace_fields(self, args={key: value for key, value in self.args.items() if key != name})
+        if name not in self.args:
+            return self
+        return Node(self.block, {k: v for k, v in self.args.items() if k != name}, self.at, self.exact)
+
+
+def _type(value: Any) -> Any:
+    """What tells values apart that Python calls equal."""
+    if isinstance(value, tuple):
+        return tuple(_type(item) for item in value)
+    return tuple(_type(item) for item in value.args.values()) if isinstance(value, Reference) else type(value)
 
 
 def _natural(place: str) -> list[Any]:
@@ -210,7 +221,7 @@ def _step(value: Any, path: Path, i: int) -> Any:
 
 def _with(parent: Any, step: Any, value: Any) -> Any:
     if isinstance(parent, Node):
-        return replace_fields(parent, at=value) if step == AT else parent.with_args(**{step: value})
+        return Node(parent.block, parent.args, value, parent.exact) if step == AT else parent.with_args(**{step: value})
     if isinstance(parent, Mapping):
         return {**parent, step: value}
     return (*parent[:step], value, *parent[step + 1 :])
@@ -405,16 +416,21 @@ def canonical(tree: Node, library: Mapping[str, Block]) -> Node:
 
 def tree_hash(tree: Node, library: Mapping[str, Block]) -> str:
     """sha256 (hex) of the canonical form; the same in every process and version. People see the first 16 digits."""
-    return hashlib.sha256(_text(canonical(tree, library)).encode()).hexdigest()
+    return _digest(canonical(tree, library))
 
 
-@lru_cache(maxsize=2**16)  # an edit changes few of the nodes that it leaves to fold
+@lru_cache(NODES)
+def _digest(tree: Node) -> str:
+    return hashlib.sha256(_text(tree).encode()).hexdigest()
+
+
+@lru_cache(NODES)
 def fold(node: Node) -> Node:
     """Splices nested sequences, unwraps containers that do nothing, orders what commutes; a stage is a sequence."""
     if not node.is_container:
         inside = {place: _folded(value) for place, value in node.at.items()}
         at = {place: _spliced(value) if isinstance(value, tuple) else value for place, value in inside.items()}
-        return replace_fields(node, at=at) if at else node
+        return _like(node, node.args, at)
     args: dict[str, Any] = {name: _folded(value) for name, value in node.args.items()}
     if node.block == "network":
         args["stages"] = tuple(s if s.block == "sequence" else sequence(s) for s in args["stages"])
@@ -429,7 +445,13 @@ def fold(node: Node) -> Node:
         args["body"] = (*args["body"][:first], *sorted(args["body"][first:], key=_text))
     if node.block == "sequence" and len(args["body"]) == 1:
         return args["body"][0]
-    return Node(node.block, args)
+    return _like(node, args, {})
+
+
+def _like(node: Node, args: Mapping[str, Value], at: Mapping[str, Any]) -> Node:
+    """`node` with these arguments and parts; itself where they are its own, so that comparing it is quick."""
+    made = Node(node.block, args, at, node.exact)
+    return node if made == node else made
 
 
 def _folded(value: Value) -> Any:
@@ -444,18 +466,30 @@ def _spliced(nodes: Iterable[Node]) -> tuple[Node, ...]:
 
 def without_defaults(value: Value, library: Mapping[str, Block]) -> Any:
     """The node without arguments that say what leaving them out says too."""
+    return _plain(value, _plain_nodes(library))
+
+
+def _plain(value: Value, plain_node: Callable[[Node], Node]) -> Any:
     if isinstance(value, tuple):
-        return tuple(without_defaults(item, library) for item in value)
-    if not isinstance(value, Node):
-        return value
-    if value.is_container:
-        return Node(value.block, {name: without_defaults(arg, library) for name, arg in value.args.items()})
-    at = {place: without_defaults(inner, library) for place, inner in value.at.items()}
-    if value.exact is not None:
-        return replace_fields(value, at=at)
-    block = library[value.block]
-    args = {name: arg for name, arg in value.args.items() if not is_default(block, name, arg)}
-    return Node(value.block, args, at)
+        return tuple(_plain(item, plain_node) for item in value)
+    return plain_node(value) if isinstance(value, Node) else value
+
+
+@per_library
+def _plain_nodes(library: Mapping[str, Block]) -> Callable[[Node], Node]:
+    """`without_defaults` of nodes of one library."""
+
+    @lru_cache(NODES)
+    def plain_node(node: Node) -> Node:
+        at = {place: _plain(inner, plain_node) for place, inner in node.at.items()}
+        if node.is_container:
+            return _like(node, {name: _plain(arg, plain_node) for name, arg in node.args.items()}, at)
+        if node.exact is not None:
+            return _like(node, node.args, at)
+        block = library[node.block]
+        return _like(node, {name: arg for name, arg in node.args.items() if not is_default(block, name, arg)}, at)
+
+    return plain_node
 
 
 def is_default(block: Block, name: str, value: Value) -> bool:
@@ -468,5 +502,6 @@ def is_default(block: Block, name: str, value: Value) -> bool:
     return not parameter.required and type(value) is type(parameter.default) and value == parameter.default
 
 
-def _text(value: Value) -> str:
-    return json.dumps(to_json(value), sort_keys=True, separators=(",", ":"))
+@lru_cache(NODES)
+def _text(node: Node) -> str:
+    return json.dumps(to_json(node), sort_keys=True, separators=(",", ":"))

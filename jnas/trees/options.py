@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from jnas.library.binding import Shape, bind, open_arguments
+from jnas.library.binding import Shape, bind
 from jnas.library.block import Block
 from jnas.library.exact import Slot
 from jnas.trees import widths
@@ -40,8 +40,9 @@ from jnas.trees.node import (
     without_defaults,
 )
 from jnas.trees.placing import placed
+from jnas.trees.remembered import per_library
 from jnas.trees.scope import EVERYTHING, Scope
-from jnas.trees.shapes import Inference, ShapeError
+from jnas.trees.shapes import ShapeError, inference_of
 
 T = TypeVar("T")
 
@@ -102,7 +103,7 @@ class Options:
     ):
         self.tree, self.library, self.shape, self.composites = tree, library, shape, composites
         self.scope = scope
-        self.inference = Inference(library)
+        self.inference = inference_of(library)
         self.shapes = self.inference.infer(tree, shape)
 
     # Places
@@ -123,7 +124,7 @@ class Options:
             return next(self._settable(path), None) is not None
         if kind == "delete":
             return self.fits(Edit("delete", path))
-        return any(next(self._edits_with(kind, path, name), None) for name in self._yielding)
+        return any(next(self._edits_with(kind, path, block.name), None) for block in self._coming)
 
     def _candidates(self, kind: str) -> Iterator[Path]:
         """Places that the structure of the tree allows; whether shapes fit there is another question."""
@@ -213,20 +214,10 @@ class Options:
         return iter(self._coming if kind in ("swap", "insert", "compose") else ())
 
     @cached_property
-    def _yielding(self) -> tuple[str, ...]:
-        """Names of what can come in, those first that fit at most places."""
-        rigid = {
-            block.name: (block.contract is None or block.contract.output_width is None, _stride(block) is None)
-            for block in self._coming
-        }
-        return tuple(sorted(rigid, key=lambda name: (rigid[name], name)))
-
-    @cached_property
     def _coming(self) -> tuple[Block, ...]:
-        placeable = [self.library[name] for name in sorted(self.library) if self.library[name].placeable]
-        coming = [*placeable, *(as_block(*made) for made in self.composites.items())]
+        coming = (*_placeable(self.library), *(as_block(*made) for made in self.composites.items()))
         allowed = self.scope.blocks
-        return tuple(block for block in coming if allowed is None or block.name in allowed)
+        return coming if allowed is None else tuple(block for block in coming if block.name in allowed)
 
     # Arguments
 
@@ -354,7 +345,7 @@ class Options:
         block, shape = self.library[node.block], self.shapes[path][0]
         bound = bind(block, node.args, shape)
         parameters = {parameter.name: parameter for parameter in block.parameters}
-        for name, values in open_arguments(block, shape).items():
+        for name, values in self.inference.choices(node.block, shape).items():
             yield name, parameters[name].role, bound.get(name, parameters[name].default), values
         if block.contract is not None and bound.get(str(block.contract.stride)) == 1:
             yield SOURCE, "stride", None, tuple(path_text(place) for place in self._strided() if place != path)
@@ -441,7 +432,7 @@ class Options:
         if contract is None:
             return offered
         shapes = {self._incoming(kind, path), *([self.ends(path)[1]] if kind == "compose" else [])}
-        for argument, domain in open_arguments(self.library[name], self._incoming(kind, path)).items():
+        for argument, domain in self.inference.choices(name, self._incoming(kind, path)).items():
             if argument in (contract.output_width, contract.stride):
                 continue
             values = tuple(
@@ -499,5 +490,12 @@ class Options:
         return tuple(form for form in FORMS if form in allowed and form not in skipped)
 
 
-def _stride(block: Block) -> str | None:
-    return None if block.contract is None else block.contract.stride
+def _rigidity(block: Block) -> tuple[bool, bool, str]:
+    contract = block.contract
+    return contract is None or contract.output_width is None, contract is None or contract.stride is None, block.name
+
+
+@per_library
+def _placeable(library: Mapping[str, Block]) -> tuple[Block, ...]:
+    """Blocks that can come in by a contract, those first that fit at most places."""
+    return tuple(sorted((block for block in library.values() if block.placeable), key=_rigidity))

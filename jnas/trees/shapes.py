@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from jnas.library.binding import BindError, Shape, bind, contract_of, output_shape
+from jnas.library.binding import BindError, Shape, bind, contract_of, open_arguments, output_shape
 from jnas.library.block import Block
 from jnas.library.exact import Evaluate, Slot, Traced, bind_exact, unknown
 from jnas.trees.node import AT, Node, Path, children, path_text, to_json
+from jnas.trees.remembered import NODES, per_library
 
 SMALLEST = 2  # pixels; a feature map below it has no space left to reduce
+
+
+@dataclass(frozen=True)
+class _Misfit:
+    """A ShapeError as a value: an exception would keep all frames that it passed."""
+
+    path: Path
+    reason: str
 
 
 class ShapeError(Exception):
@@ -30,7 +42,7 @@ def infer(tree: Node, library: Mapping[str, Block], shape: Shape) -> dict[Path, 
 
     What stands in a repeat is listed with the shapes of its first copy.
     """
-    return Inference(library).infer(tree, shape)
+    return inference_of(library).infer(tree, shape)
 
 
 class Inference:
@@ -39,7 +51,9 @@ class Inference:
     def __init__(self, library: Mapping[str, Block]):
         self.library = library
         self._evaluate: Evaluate = getattr(library, "evaluate", unknown)  # a plain mapping of blocks runs nothing
-        self._known: dict[tuple[Node, Shape], Shape | ShapeError] = {}
+        self._found = lru_cache(NODES)(self._tried)
+        self._traced = lru_cache(NODES)(self._trace)
+        self.choices = lru_cache(NODES)(self._choices)
 
     def infer(self, tree: Node, shape: Shape) -> dict[Path, tuple[Shape, Shape]]:
         """See `infer` of this module."""
@@ -66,16 +80,20 @@ class Inference:
 
     def out(self, node: Node, shape: Shape) -> Shape:
         """Outgoing shape of `node` at incoming `shape`. Raises ShapeError with a path that starts at `node`."""
-        key = (node, shape)
-        if key not in self._known:
-            try:
-                self._known[key] = self._out(node, shape)
-            except ShapeError as error:
-                self._known[key] = error
-        found = self._known[key]
-        if isinstance(found, ShapeError):
+        found = self._found(node, shape)
+        if isinstance(found, _Misfit):
             raise ShapeError(found.path, found.reason)
         return found
+
+    def _tried(self, node: Node, shape: Shape) -> Shape | _Misfit:
+        try:
+            return self._out(node, shape)
+        except ShapeError as error:
+            return _Misfit(error.path, error.reason)
+
+    def _choices(self, name: str, shape: Shape) -> Mapping[str, tuple[Any, ...]]:
+        """The open arguments of a block at incoming `shape` (see jnas.library.binding)."""
+        return open_arguments(self.library[name], shape)
 
     def _out(self, node: Node, shape: Shape) -> Shape:
         if not node.is_container:
@@ -126,7 +144,7 @@ class Inference:
                 wanted = f"{_text(slot.before)} becomes {_text(slot.after)} there"
                 raise ShapeError((AT, place), f"{wanted}, what stands there now makes {_text(out)}")
 
-    def _traced(self, node: Node, shape: Shape) -> Traced:
+    def _trace(self, node: Node, shape: Shape) -> Traced:
         """What the library sees of the block as its constructor makes it. Raises ShapeError."""
         try:
             if node.exact is not None:
@@ -156,6 +174,9 @@ class Inference:
             return self.out(child, shape)
         except ShapeError as error:
             raise ShapeError(step + error.path, error.reason) from None
+
+
+inference_of = per_library(Inference)  # one for all trees of a library: the next tree differs in one node
 
 
 def is_row(shape: Shape) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from jnas.library.memo import Memo
 from jnas.library.store import open_library
 from jnas.models import costs
 from jnas.models.build import BuildError
 from jnas.models.costs import Unmeasured, inspect
 from jnas.models.evaluation import evaluating_here
-from jnas.models.memo import Memo
 from jnas.trees.edits import Edit, apply
 from jnas.trees.node import Node, residual
 from jnas.trees.starts import START_TREES
@@ -92,7 +92,7 @@ def test_a_damaged_memo_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.M
 
 def test_several_writers_at_once(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from jnas.models.memo import Memo\n"
+        "import sys; from pathlib import Path; from jnas.library.memo import Memo\n"
         "memo = Memo(Path(sys.argv[1]))\n"
         "for i in range(200): memo.put(f'{sys.argv[2]}-{i}', i); memo.put('shared', i)\n"
     )
