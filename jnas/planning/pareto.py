@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from jnas.planning.history import Record
+from jnas.planning.history import Record, folded
 from jnas.planning.regression import Floats, normal_scores
 
 ACCURACY = "accuracy"
@@ -70,18 +71,21 @@ def scalarised(
     The mixture is the augmented Chebyshev norm of ranks, so that every part of the front, concave ones too, is the
     optimum of some weights. Improvements are over the parent by the same mixture, None where the parent is left out.
     """
-    known, values = measured(history, objectives)
-    kept = sorted({*front(values), *range(max(0, len(known) - latest), len(known))})
+    recent = history[max(0, len(history) - latest) :]
+    leaders = folded(history, ("front", tuple(objectives)), partial(_leaders, tuple(objectives)), ())
+    kept = (*(record for record in leaders if record.number < recent[0].number), *recent)
+    known, values = measured(kept, objectives)
     weights = rng.dirichlet(np.ones(len(objectives)))
-    parts = _ranks(values[kept]) * weights if kept else values
+    parts = _ranks(values) * weights
     scores = parts.min(1) + FLOOR * parts.sum(1)
-    mixed = {known[i].number: float(score) for i, score in zip(kept, scores, strict=True)}
-    recent = {record.number for record in history[-latest:]}
-    return tuple(
-        replace(record, score=mixed.get(record.number), improvement=_gain(record, mixed))
-        for record in history
-        if record.number in mixed or record.number in recent
-    )
+    mixed = {record.number: float(score) for record, score in zip(known, scores, strict=True)}
+    return tuple(replace(record, score=mixed.get(record.number), improvement=_gain(record, mixed)) for record in kept)
+
+
+def _leaders(objectives: Sequence[str], leaders: tuple[Record, ...], records: Iterable[Record]) -> tuple[Record, ...]:
+    """The front of a front and of more candidates."""
+    known, values = measured((*leaders, *records), objectives)
+    return tuple(known[i] for i in front(values)) if known else ()
 
 
 def _gain(record: Record, scores: dict[int, float]) -> float | None:

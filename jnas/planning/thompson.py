@@ -8,13 +8,14 @@ feasibility, which is reported and never mixed with the one of success.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from jnas.planning.history import Record, best
+from jnas.planning.history import Record, best, folded
 from jnas.planning.plan import WAYS, Plan, Settings, open_arms
 
 
@@ -47,17 +48,32 @@ class Posterior:
 
 def success(history: Sequence[Record], kind: str, way: str | None = None) -> Posterior:
     """Belief that a trained child is strictly better than its parent; a failed training is a failure."""
-    outcomes = [record.improved for record in history if record.kind == kind and way in (None, record.way)]
-    return Posterior(sum(outcomes), len(outcomes) - sum(outcomes))
+    counts = _tally(history)
+    return Posterior(*(_sum(counts, outcome, kind, way) for outcome in ("improved", "not improved")))
 
 
 def feasibility(history: Sequence[Record], kind: str, way: str | None = None) -> Posterior:
     """Belief that a proposal passes the gate; the proposals that did not never touch `success`."""
-    trained = sum(record.kind == kind and way in (None, record.way) for record in history)
-    refused = sum(
-        attempt.kind == kind and way in (None, attempt.way) for record in history for attempt in record.infeasible
-    )
-    return Posterior(trained, refused)
+    counts = _tally(history)
+    trained = sum(_sum(counts, outcome, kind, way) for outcome in ("improved", "not improved"))
+    return Posterior(trained, _sum(counts, "refused", kind, way))
+
+
+def _tally(history: Sequence[Record]) -> Mapping[tuple[str, str | None, str | None], int]:
+    """How often each (outcome, edit kind, way) occurred."""
+    return folded(history, "tally", _counted, Counter())
+
+
+def _counted(before: Counter[Any], records: Iterable[Record]) -> Counter[Any]:
+    counts = Counter(before)
+    for record in records:
+        counts["improved" if record.improved else "not improved", record.kind, record.way] += 1
+        counts.update(("refused", attempt.kind, attempt.way) for attempt in record.infeasible)
+    return counts
+
+
+def _sum(counts: Mapping[Any, int], outcome: str, kind: str, way: str | None) -> int:
+    return sum(counts.get((outcome, kind, each), 0) for each in (WAYS if way is None else (way,)))
 
 
 def thompson(

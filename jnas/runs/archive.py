@@ -14,15 +14,17 @@ from jnas.trees.edits import edit_from_json
 from jnas.trees.node import from_json
 
 
-def history(database: RunDatabase, library: Mapping[str, Block], before_round: int) -> History:
-    """The finished candidates of the rounds before `before_round`, in slot order."""
-    rows = database.candidates()
-    return _records(
-        [row for row in rows if row.round < before_round and row.result is not None], rows, database, library
-    )
+def history(
+    database: RunDatabase, library: Mapping[str, Block], before_round: int, known: History | None = None
+) -> History:
+    """The finished candidates of the rounds before `before_round`, in slot order; `known`: those of earlier rounds."""
+    known, rows = known or History(), database.candidates()
+    last = known[-1].number if known else -1
+    new = [row for row in rows if last < row.number and row.round < before_round and row.result is not None]
+    return known.extended(_records(new, rows, database, library))
 
 
-def pending(database: RunDatabase, library: Mapping[str, Block], round_: int, before_slot: int) -> History:
+def pending(database: RunDatabase, library: Mapping[str, Block], round_: int, before_slot: int) -> tuple[Record, ...]:
     """What the slots of a round before `before_slot` have proposed, as if none of it had a result.
 
     A round is planned from the results of earlier rounds alone: a run that is continued with a larger budget knows some
@@ -35,14 +37,14 @@ def pending(database: RunDatabase, library: Mapping[str, Block], round_: int, be
 
 def _records(
     candidates: Sequence[Candidate], every: Sequence[Candidate], database: RunDatabase, library: Mapping[str, Block]
-) -> History:
+) -> tuple[Record, ...]:
     infeasible: dict[tuple[int, int], list[Infeasible]] = {}
     for attempt in database.attempts():
         turned_down = Infeasible(attempt.kind, attempt.way, attempt.reason, attempt.idea)
         infeasible.setdefault((attempt.round, attempt.slot), []).append(turned_down)
-    scores = {row.number: score(row) for row in candidates}
-    parents = {row.parent for row in candidates}
-    trees = {row.number: from_json(row.tree, library) for row in every if row.number in scores or row.number in parents}
+    wanted = {row.number for row in candidates} | {row.parent for row in candidates}
+    trees = {row.number: from_json(row.tree, library) for row in every if row.number in wanted}
+    scores = {row.number: score(row) for row in (*every, *candidates) if row.number in wanted}
     edits = {row.number: edit_from_json(row.edit, library) for row in candidates if row.edit is not None}
     return tuple(
         Record(

@@ -22,7 +22,7 @@ from jnas.library.written import Written, write_block
 from jnas.models.source import export_flax
 from jnas.models.starts import named_tree, names_model
 from jnas.planning.features import tree_features
-from jnas.planning.history import History, candidate
+from jnas.planning.history import History, Record, candidate
 from jnas.planning.plan import TRIES, Plan, Settings
 from jnas.planning.planners import Planner
 from jnas.reports.live import LiveView
@@ -68,14 +68,14 @@ class Search:
     def run_rounds(self) -> None:
         """Propose and train until a cap is reached; what was done before is not done again."""
         self.start()
-        trained = self.train()
+        trained, history = self.train(), History()
         for round_ in count(1):
             slots = self.open_slots(round_)
             if not slots:
                 if not trained:
                     self.view.note(f"the budget of {self.configuration.search.budget} is spent; --budget goes on")
                 return
-            history = archive.history(self.database, self.library, before_round=round_)
+            history = archive.history(self.database, self.library, before_round=round_, known=history)
             spent = self.propose_round(round_, slots, history)
             trained = self.train() or trained
             if spent:
@@ -168,7 +168,7 @@ class Search:
         round_: int,
         slot: int,
         history: History,
-        pending: History,
+        pending: Sequence[Record],
         known: Collection[str],
         attempts: list[Attempt],
         choices: list[Choice],

@@ -76,7 +76,7 @@ def test_small_ones_become_parents_where_size_counts(name: str) -> None:
         ("hierarchical", ("accuracy", "latancy"), "did you mean 'latency'"),
         ("hierarchical", ("parameters",), "expected 'accuracy' and others"),
         ("hierarchical", ("accuracy", "accuracy"), "each of them once"),
-        ("thompson", BOTH, "sees the accuracy alone; choose one of hierarchical, nsga2"),
+        ("thompson", BOTH, "sees the accuracy alone; choose one of hierarchical"),
     ],
 )
 def test_objectives_that_cannot_be_are_one_line(name: str, objectives: tuple[str, ...], says: str) -> None:
