@@ -51,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def requested(arguments: Sequence[str]) -> tuple[Configuration, Path]:
+    """The configuration and the run directory that a command line asks for. Raises UserError."""
+    options = _parser().parse_args(arguments)
+    return load(options.config, _overrides(options)), options.run_dir or Path("runs") / Path(options.config).stem
+
+
 def search(configuration: Configuration, directory: RunDirectory, quiet: bool = False) -> None:
     """Spend the budget, train the best longer, write what remains. Continues a run that was started before."""
     with prepared(configuration, directory, quiet) as job:

@@ -1,147 +1,66 @@
 #!/usr/bin/env bash
-# A search on a Cloud TPU VM, from creating the machine to deleting it. `launch/tpu_vm.sh help` explains the use.
-set -euo pipefail
+# A search on a Cloud TPU VM or a slice of several hosts. `launch/tpu_vm.sh help` explains the use.
+# shellcheck disable=SC2034,SC2154  # read and set by common.sh
+place=tpu_vm
+# shellcheck source=launch/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=launch/tpu.sh
+source "$root/launch/tpu.sh"
 
 usage() {
   cat <<'HELP'
 usage: launch/tpu_vm.sh VERB [OPTION ...] [-- SEARCH ARGUMENT ...]
 
-  create   ask Google Cloud for the TPU VM (costs money from here on)
-  push     copy the committed state of this checkout to every worker and install it there
-  run      start the same `python -m jnas.search SEARCH ARGUMENT ...` on every worker, in the background;
-           the same line again continues the run
-  logs     follow the log of one worker
-  status   state of the machine, and whether the search is alive on each worker
+  submit   create the machine (it costs money from here on), install jnas, check every worker, start the search
+  status   state of the machine, and of the search on each worker
+  logs     follow the log of one worker; Ctrl-C leaves the search running
+  resume   continue: on the machine if it is there, else on a new one
+  stop     let the search drain; the machine stays, and is billed
   fetch    copy the run directories of one worker to runs/NAME/ here
-  delete   delete the TPU VM and everything on it; gcloud asks first
+  delete   delete the machine and everything on it
 
-  --name NAME        name of the machine                 (default: jnas)
-  --zone ZONE        zone                                (default: us-west4-a)
-  --type TYPE        accelerator type                    (default: v5litepod-8)
-  --version VERSION  software of the machine             (default: v2-alpha-tpuv5-lite)
-  --project PROJECT  project                             (default: the one that gcloud is set to)
-  --worker WORKER    whose log or runs, 0, 1, ...        (default: 0)
-  --spot             create: a cheaper machine that may be taken away at any time
-  --dry-run          print the commands and run none
-  --help             this page
 HELP
+  tpu_usage
 }
 
-fail() {
-  echo "tpu_vm.sh: $1; see launch/tpu_vm.sh --help" >&2
-  exit 2
+left_running() {
+  gcloud compute tpus tpu-vm list "${at[@]}" "--format=value[separator=' '](name.basename(),acceleratorType.basename(),state)"
 }
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-verb=help name=jnas zone=us-west4-a type=v5litepod-8 version=v2-alpha-tpuv5-lite worker=0 dry_run=""
-common=() extra=() arguments=()
-
-if (($#)); then
-  verb=$1
-  shift
-fi
-while (($#)); do
-  option=$1
-  shift
-  case $option in
-    --name | --zone | --type | --version | --worker | --project)
-      (($#)) || fail "$option needs a value"
-      [[ $1 =~ ^[A-Za-z0-9][A-Za-z0-9._:-]*$ ]] || fail "$option '$1' is not a name"
-      case $option in
-        --project) common+=("--project=$1") ;;
-        *) printf -v "${option#--}" '%s' "$1" ;;
-      esac
-      shift
-      ;;
-    --spot) extra+=(--spot) ;;
-    --dry-run) dry_run=yes ;;
-    --help) verb=help ;;
-    --)
-      arguments=("$@")
-      break
-      ;;
-    *) fail "unknown option '$option'" ;;
-  esac
-done
-common+=("--zone=$zone")
-
-quoted() { # the words as a shell reads them, each after a space
-  local word quote="'\\''"
-  for word in "$@"; do
-    if [[ $word =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then printf ' %s' "$word"; else printf " '%s'" "${word//\'/$quote}"; fi
-  done
+create() {
+  execute gcloud compute tpus tpu-vm create "${option[name]}" "${at[@]}" "--accelerator-type=${option[type]}" \
+    "--version=${option[version]}" ${flag[spot]:+--spot}
 }
 
-execute() { # prints the command as it could be typed, then runs it
-  printf '+%s\n' "$(quoted "$@")"
-  [[ -n $dry_run ]] || "$@"
-}
-
-tpu() { execute gcloud compute tpus tpu-vm "$@"; }
-
-on() { # on WORKER COMMAND: in a shell of that worker, or of all
-  tpu ssh "$name" "${common[@]}" "--worker=$1" "--command=$2"
-}
-
-require() {
-  [[ -n $dry_run ]] || command -v "$1" >/dev/null || fail "$1 is not installed"
-}
-
-# What the workers' shells expand, not this one. The image's Python is older than ours, hence uv.
-# A worker that was pushed to before keeps its runs and its environment.
-# shellcheck disable=SC2016
-install='set -e
-mkdir -p jnas && tar -xzf jnas.tar.gz -C jnas && cd jnas
-python3 -m pip install --user --quiet uv && export PATH="$HOME/.local/bin:$PATH"
-uv python install --quiet 3.12
-command -v make >/dev/null || sudo apt-get install --yes --quiet make
-make PYTHON="$(uv python find --no-project 3.12)" .venv/.material
-.venv/bin/python -m pip install --quiet --upgrade "jax[tpu]"'
-
-# shellcheck disable=SC2016
-alive='[ -f search.pid ] && kill -0 "$(cat search.pid)" 2>/dev/null'
+begin "$@"
+place_options
 
 case $verb in
-  help | --help | -h) usage ;;
-  create)
-    require gcloud
-    tpu create "$name" "${common[@]}" "--accelerator-type=$type" "--version=$version" ${extra[@]+"${extra[@]}"}
+  submit)
+    create
+    start_on_workers
     ;;
-  push)
-    require gcloud
-    require git
-    archive=${TMPDIR:-/tmp}/$name-push.tar.gz
-    execute git -C "$root" archive --format=tar.gz "--output=$archive" HEAD
-    tpu scp "$archive" "$name:jnas.tar.gz" "${common[@]}" --worker=all
-    on all "$install"
-    ;;
-  run)
-    require gcloud
-    search="python -m jnas.search$(quoted ${arguments[@]+"${arguments[@]}"})"
-    on all "cd jnas || exit 1
-if $alive; then echo 'a search is running already: see logs' >&2; exit 1; fi
-nohup .venv/bin/$search >>search.log 2>&1 </dev/null &
-echo \$! >search.pid"
-    ;;
-  logs)
-    require gcloud
-    on "$worker" "tail -n 100 -F jnas/search.log"
+  resume)
+    found=$(ask gcloud compute tpus tpu-vm describe "${option[name]}" "${at[@]}" "--format=value(state)") ||
+      absent || stop_with 1 "resume failed: $(reason 1)"
+    case $found in
+      "" | READY) [[ -n $found || -n $dry_run ]] || create ;;
+      PREEMPTED | TERMINATED)
+        execute gcloud compute tpus tpu-vm delete "${option[name]}" "${at[@]}" --quiet
+        create
+        ;;
+      *) stop_with 1 "the machine is $found: wait until it is READY, or delete it" ;;
+    esac
+    start_on_workers
     ;;
   status)
-    require gcloud
-    tpu describe "$name" "${common[@]}" "--format=value(state,health,acceleratorType)"
-    on all "cd jnas || exit 1
-if $alive; then echo searching; else echo idle; fi
-tail -n 1 search.log"
-    ;;
-  fetch)
-    require gcloud
-    execute mkdir -p "$root/runs/$name"
-    tpu scp --recurse "$name:jnas/runs/*" "$root/runs/$name/" "${common[@]}" "--worker=$worker"
+    execute gcloud compute tpus tpu-vm describe "${option[name]}" "${at[@]}" \
+      "--format=value[separator=' '](state,health,acceleratorType)"
+    on all "cd jnas && bash host.sh status"
     ;;
   delete)
-    require gcloud
-    tpu delete "$name" "${common[@]}"
+    confirm "Delete TPU VM ${option[name]} in ${option[zone]} and everything on it?"
+    execute gcloud compute tpus tpu-vm delete "${option[name]}" "${at[@]}" --quiet
     ;;
-  *) fail "unknown verb '$verb'" ;;
+  *) with_workers ;;
 esac
