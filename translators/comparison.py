@@ -23,7 +23,7 @@ from translators.diagnostics import Refused, UserError
 from translators.runtime import nn
 from translators.runtime.module import Module
 from translators.runtime.state import load_state_dict, state_dict
-from translators.spelling import spelled
+from translators.spelling import is_spelled, spelled
 
 TOLERANCE = 2e-4
 """Largest difference relative to the largest magnitude of the array."""
@@ -102,7 +102,7 @@ def constructor_arguments(values: Any, classes: Any, sequence: type = tuple) -> 
         return {key: constructor_arguments(item, classes, sequence) for key, item in values.items()}
     if isinstance(values, list):
         return sequence(constructor_arguments(item, classes, sequence) for item in values)
-    if isinstance(values, str) and values.startswith("$nn."):
+    if isinstance(values, str) and values.startswith("$") and is_spelled(values.removeprefix("$")):
         return spelled(values.removeprefix("$"), classes)
     return values
 

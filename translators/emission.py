@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from translators.closure import Closures
 from translators.diagnostics import UserError
 from translators.index import Module, Unit
-from translators.linking import link
-from translators.mining import MinedClass
+from translators.linking import dotted, link
+from translators.mining import MinedClass, Provenance
 from translators.rewriting.refusals import call_text
 from translators.rewriting.unit import Rewritten
 from translators.translation import Translated, Translation
@@ -20,16 +20,22 @@ _SUPPORT = "translators.runtime.support."
 
 
 def standalone(translation: Translation, qualified_name: str) -> str:
-    """One file that holds a translated class with all it needs and imports only the runtime and plain libraries.
+    """One file that holds a translated class or factory with all it needs and imports only the runtime and plain
+    libraries.
 
-    Raises UserError when the class was not translated.
+    Raises UserError when it was not translated.
     """
     outcome = translation.outcomes.get(qualified_name)
     if not isinstance(outcome, Translated):
         reason = outcome.code if outcome is not None else "no such class"
         raise UserError(f"{qualified_name}: not translated ({reason}); give one of the translated classes")
-    mined = next(mined for mined in translation.classes if mined.qualified_name == qualified_name)
-    return _standalone_header(mined) + link(translation.modules, [qualified_name]).text
+    records = (*translation.classes, *translation.factories)
+    record = next(record for record in records if record.qualified_name == qualified_name)
+    if isinstance(record, MinedClass):
+        modules = {name.rpartition(".")[0] for name in record.closure} - {record.module}
+    else:
+        modules = {dotted(path) for path in translation.modules} - {qualified_name.rpartition(".")[0]}
+    return _standalone_header(record.provenance, sorted(modules)) + link(translation.modules, [qualified_name]).text
 
 
 def emit_modules(units: Iterable[Unit], closures: Closures) -> dict[str, str]:
@@ -168,11 +174,9 @@ def _registry_text(rewritten: Rewritten, emitted: set[Unit]) -> tuple[str, dict[
     return "\n".join([*later, text]), namespaces
 
 
-def _standalone_header(mined: MinedClass) -> str:
-    origin = mined.provenance
+def _standalone_header(origin: Provenance, modules: Sequence[str]) -> str:
     licence = f", licence {origin.licence}" if origin.licence else ""
     place = f"{origin.path}, lines {origin.lines[0]}-{origin.lines[1]}{licence}"
-    modules = sorted({name.rpartition(".")[0] for name in mined.closure} - {mined.module})
     title = f'"""Translated from {_plain(f"{origin.package} {origin.version}".strip())}, {_plain(place)}.\n\n'
     others = textwrap.fill(f"With definitions of {', '.join(modules)}.", 120, break_long_words=False) + "\n"
     return f'{title}{others if modules else ""}Source sha256 {origin.sha256}.\n"""\n\n'

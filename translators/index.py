@@ -16,6 +16,7 @@ from translators.parsing import parse
 from translators.rewriting import names
 from translators.sources import Source, SourceFile, identifier
 
+_LOADER_NAMES = frozenset(name.rpartition(".")[2] for name in names.NATIVE_LOADERS)
 _BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 
 
@@ -298,9 +299,21 @@ class Index:
         return found if isinstance(found, bool | tuple) or found is None or is_version else UNKNOWN
 
     def succeeds(self, module: Module, statements: Sequence[ast.stmt]) -> bool:
-        """Whether all imports among the statements of a `try` in `module` would work."""
+        """Whether all imports among the statements of a `try` in `module` would work; no compiled code ever loads."""
         imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
-        return all(self._importable(module, node) for node in imports)
+        return all(self._importable(module, node) for node in imports) and not any(
+            isinstance(node, ast.Call) and self._loads_compiled(module, environment.dotted(node.func))
+            for statement in statements
+            if isinstance(statement, ast.Expr | ast.Assign)
+            for node in (statement.value,)
+        )
+
+    def _loads_compiled(self, module: Module, function: str | None) -> bool:
+        """Whether a function, written in `module`, loads compiled code."""
+        if function is None or function.rpartition(".")[2] not in _LOADER_NAMES:
+            return False
+        symbol = self.resolve(module, function)
+        return symbol.kind == "foreign" and symbol.name in names.NATIVE_LOADERS
 
     def _importable(self, module: Module, node: ast.Import | ast.ImportFrom) -> bool:
         if isinstance(node, ast.Import):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import resource
 import signal
 import threading
@@ -31,6 +32,17 @@ def limited(seconds: float = SECONDS, megabytes: int = MEGABYTES) -> Iterator[No
         raise LimitExceeded(f"takes more than {megabytes} MB") from error
     except RecursionError as error:
         raise LimitExceeded("is nested too deeply") from error
+
+
+@contextlib.contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """The collector of cycles looks rarely: it walks all syntax trees each time, and these stay anyway."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextlib.contextmanager

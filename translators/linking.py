@@ -30,7 +30,7 @@ def link(modules: Mapping[str, str], names: Sequence[str], reserved: Sequence[st
     Definitions keep their text and comments; those that would share a name with another, or have a reserved one, get
     their module's name appended. Raises KeyError when a class is not there.
     """
-    linker = _Linker({_dotted(path): (path, text) for path, text in modules.items()})
+    linker = _Linker({dotted(path): (path, text) for path, text in modules.items()})
     for name in names:
         linker.need(linker.resolve(*name.rpartition(".")[::2]))
     return linker.linked(names, reserved)
@@ -48,7 +48,8 @@ def module_loaded_later(statement: ast.stmt, dotted: str) -> tuple[str, str] | N
     return ast.unparse(statement.targets[0]), ".".join([*above, name])
 
 
-def _dotted(path: str) -> str:
+def dotted(path: str) -> str:
+    """The module at the path of an emitted file."""
     return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 

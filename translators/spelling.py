@@ -1,13 +1,36 @@
-"""Layers of torch.nn as text: "nn.GELU" is a class, "nn.Conv2d(8, 8, 3, padding=1)" a module. The text never runs."""
+"""Layers of torch.nn as text: "nn.GELU" is a class, "nn.Conv2d(8, 8, 3, padding=1)" a module, and
+"lambda *args, **kwargs: nn.GELU(*args, **kwargs)" a function that makes one. The text never runs."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
 
+_FUNCTION = "lambda *args, **kwargs: {}(*args, **kwargs)"
+
+
+def is_spelled(value: Any) -> bool:
+    """Whether a value is text that spells a layer, a class of layers or a function that makes one."""
+    return isinstance(value, str) and (value.startswith("nn.") or value == function_making(made_by(value)))
+
+
+def function_making(cls: str) -> str:
+    """The spelling of a function that hands its arguments on to the class `nn.X`."""
+    return _FUNCTION.format(cls)
+
+
+def made_by(function: str) -> str:
+    """The class that a function makes instances of, by its spelling; "" where it is none."""
+    before, after = _FUNCTION.split("{}")
+    return function[len(before) : -len(after)] if function.startswith(f"{before}nn.") else ""
+
 
 def spelled(text: str, classes: Any) -> Any:
     """What `text` spells, with `classes` for nn: names, calls, literals. Raises ValueError for anything else."""
+    cls = made_by(text)
+    if cls:
+        make = spelled(cls, classes)
+        return lambda *args, **kwargs: make(*args, **kwargs)
     try:
         return _value(ast.parse(text, mode="eval").body, classes)
     except SyntaxError as error:

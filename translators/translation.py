@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from translators.diagnostics import Refusal, UserError
-from translators.limits import LimitExceeded, limited
+from translators.limits import LimitExceeded, collecting_rarely, limited
 from translators.mining import MinedClass, mine_class
 from translators.sources import Source, open_source
 
@@ -47,6 +47,7 @@ class Translation:
     factories: tuple[Factory, ...] = ()
 
 
+@collecting_rarely()
 def translate_source(
     source: Source,
     *,
@@ -78,6 +79,7 @@ def _described(mined: Sequence[MinedClass], closures: Closures) -> tuple[MinedCl
     return tuple(usage.describe(classes[record.qualified_name], record) for record in mined)
 
 
+@collecting_rarely()
 def translate_class(source: Source, name: str, *, others: Sequence[Source] = ()) -> Translation:
     """Translate one class or model factory, given by qualified or plain name, with its closure. Raises UserError."""
 

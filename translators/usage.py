@@ -19,8 +19,10 @@ CALLS_KEPT = 6
 # Uses that are no parameter names.
 CALLED = "()"  # the constructor calls it: a class or a factory
 APPLIED = "forward()"  # kept, and called by forward: a module
-ITEMS = "[]"  # indexed, measured or iterated over
+ITEMS = "[]"  # indexed, measured or iterated over; "[3]" says how many items it must have at least
 DIVISOR = "//"  # something is divided by it
+
+_LONGEST = 16  # items that a sequence is taken to have
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOLING = ("kernel_size", "stride", "padding")
@@ -204,8 +206,21 @@ class Usage:
                 yield from ((k.value.id, k.arg) for k in keywords if k.arg and isinstance(k.value, ast.Name))
                 starred = (a.value for a in args if isinstance(a, ast.Starred))
                 yield from ((value.id, ITEMS) for value in starred if isinstance(value, ast.Name))
-            case ast.Subscript(value=ast.Name(id=name)) | ast.For(iter=ast.Name(id=name)):
+            case ast.Subscript(value=ast.Name(id=name), slice=index):
                 yield name, ITEMS
+                if isinstance(index, ast.Constant) and isinstance(index.value, int) and 0 <= index.value < _LONGEST:
+                    yield name, f"[{index.value + 1}]"
+            case ast.For(iter=ast.Name(id=name)):
+                yield name, ITEMS
+            case ast.Compare(
+                left=ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value=int(count))],
+            ) if count < _LONGEST:
+                yield name, f"[{count}]"
+            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Name(id=name)):
+                yield name, ITEMS
+                yield name, f"[{len(parts)}]"
             case ast.comprehension(iter=ast.Name(id=name)):
                 yield name, ITEMS
             case ast.BinOp(op=ast.FloorDiv() | ast.Mod(), right=ast.Name(id=name)):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from translators.closure import Closures
 from translators.index import Module
+from translators.limits import collecting_rarely
 from translators.sources import Source, open_source
 
 _PAYS = 1_500_000  # characters that are not in the store: below, a process costs more than it saves
@@ -52,6 +53,7 @@ def _modules(source: Source, closures: Closures) -> list[Module]:
     return sorted(found, key=lambda module: (-len(module.file.text), module.name))
 
 
+@collecting_rarely()
 def main() -> None:
     from translators.translation import prepare
 

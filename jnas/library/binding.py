@@ -8,6 +8,7 @@ from math import ceil, lcm
 from typing import Any
 
 from jnas.library.block import Block, Contract
+from translators.spelling import is_spelled
 
 Shape = tuple[int, int, int]  # (channels, height, width)
 
@@ -91,7 +92,7 @@ def projection(width: int, outgoing: int, stride: int) -> str:
 
 def at_width(value: Any, width: int) -> Any:
     """A spelled module ("nn.Linear({width}, {width})") for an incoming width; other values as they are."""
-    return value.replace("{width}", str(width)) if isinstance(value, str) and value.startswith("nn.") else value
+    return value.replace("{width}", str(width)) if is_spelled(value) else value
 
 
 def output_shape(block: Block, args: Mapping[str, Any], shape: Shape) -> Shape:

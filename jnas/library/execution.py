@@ -18,6 +18,8 @@ from translators import Refused
 from translators.runtime.construction import constructing, randomness
 from translators.runtime.functional.convolution import platform
 
+DEPTH = 8  # of volumes, or frames of clips
+
 
 @dataclass(frozen=True)
 class Place:
@@ -38,6 +40,9 @@ class Place:
             "NCHW": (self.batch, channels, height, width),
             "NHWC": (self.batch, height, width, channels),
             "NLC": (self.batch, height * width, channels),
+            "NCL": (self.batch, channels, height * width),
+            "NCDHW": (self.batch, channels, DEPTH, height, width),
+            "NDHWC": (self.batch, DEPTH, height, width, channels),
         }[self.layout]
 
 
@@ -56,7 +61,7 @@ class Failure:
     stage: str
     message: str
     code: str | None = None
-    example: Example | None = None  # of an output that was there and could not be read
+    example: Example | None = None  # of an output that could not be read, or of what was refused
 
     def __str__(self) -> str:
         return self.message
@@ -86,7 +91,7 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
             # reassigned (statistics).
             result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), KEY)
     except Refused as refused:
-        return Failure(stage, str(refused), refused.code)
+        return Failure(stage, str(refused), refused.code, Example(arguments, place.tensor))
     except MemoryError:
         raise  # other guesses would fill it again
     except Exception as error:  # whatever translated code raises is an answer
@@ -94,6 +99,19 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
     if not jnp.issubdtype(result.dtype, jnp.floating):
         return Failure("output", f"returns {result.dtype}, not floating point")
     return result.shape
+
+
+def executes_eagerly(cls: type, example: Example) -> bool:
+    """Whether an instance runs outside of a trace, on zeros: what branches on numbers that it draws does."""
+    try:
+        with constructing():
+            module = cls(**{name: runtime_class(value) for name, value in example.arguments.items()})
+        with randomness(jax.random.PRNGKey(0)):
+            return isinstance(module(jnp.zeros(example.shape)), jax.Array)
+    except MemoryError:
+        raise
+    except Exception:  # whatever translated code raises is an answer
+        return False
 
 
 @contextlib.contextmanager

@@ -23,8 +23,10 @@ from jnas.library.hypotheses import (
     whole_window,
 )
 from translators import Argument
+from translators.spelling import function_making
 
 LAYOUTS_TRIED = ("NCHW", "NHWC", "NLC")
+OTHER_LAYOUTS = ("NCDHW", "NCL", "NDHWC")  # what executes on these alone has no place in a tree
 BASE_SHAPE = (64, 16, 16)
 IMAGE = (32, 32)  # the size of images that whole networks take, tried at widths that layers ask for
 OTHER_SHAPES = ((64, 14, 14), (128, 16, 16), (64, 28, 28))
@@ -65,7 +67,7 @@ class Experiment:
         outcome = self.outcomes[key]
         if isinstance(outcome, Failure):
             return outcome
-        reading = read_shape(outcome, place, layout)
+        reading = read_shape(outcome, place, layout) if place.layout in LAYOUTS_TRIED else None
         if reading is None:
             why = f"returns shape {outcome} for an input of {place.tensor}: no image and no tokens"
             return Failure("output", why, example=Example(values, place.tensor))
@@ -109,7 +111,23 @@ def find_start(experiment: Experiment) -> Start | Failure:
             found = _at_hints(experiment, hints, failures)
             if found is not None:
                 return found
-    return _in_one_window(experiment, tried[0]) or _telling(failures)
+    return _in_one_window(experiment, tried[0]) or _telling([*failures, *_on_others(experiment, tried)])
+
+
+def _on_others(experiment: Experiment, tried: Sequence[Guess]) -> Iterator[Failure]:
+    """Outcomes of the guesses that can be constructed on inputs that are neither images nor tokens."""
+    constructed = (g for g in tried if _stage(experiment.guess(g, Place(BASE_SHAPE))) != "construction")
+    for guess in _limited(constructed, GUESSES_TRIED_ELSEWHERE):
+        for layout in OTHER_LAYOUTS:
+            outcome = experiment.guess(guess, Place(BASE_SHAPE, layout))
+            if _stage(outcome) == "output":
+                assert isinstance(outcome, Failure)
+                yield outcome
+                return
+
+
+def _stage(outcome: Output | Failure) -> str:
+    return outcome.stage if isinstance(outcome, Failure) else ""
 
 
 def _in_one_window(experiment: Experiment, guess: Guess) -> Start | None:
@@ -193,12 +211,25 @@ def _ordered_guesses(experiment: Experiment) -> Iterator[Guess]:
     first = next(changed)
     for addition in additions:
         yield {**first, **addition}
+    functions = _as_functions(first)
+    if functions != first:
+        yield {**functions, **additions[0]}
     for call in experiment.calls[:CALLS_TRIED]:
         if call:
             yield {**first, **_symbols(experiment.arguments, call)}
     for guess in changed:
         for addition in additions:
             yield {**guess, **addition}
+
+
+def _as_functions(guess: Guess) -> dict[str, Symbol]:
+    """The guess with functions that make layers in place of their classes: some sources take these apart."""
+    return {
+        name: Constant(function_making(symbol.value))
+        if isinstance(symbol, Constant) and re.fullmatch(r"nn\.\w+", str(symbol.value))
+        else symbol
+        for name, symbol in guess.items()
+    }
 
 
 def _passed(experiment: Experiment, name: str) -> tuple[Any, ...]:

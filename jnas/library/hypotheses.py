@@ -112,6 +112,9 @@ INNER_MODULES: dict[str, tuple[str, ...]] = {
 INNER_MODULES["NHWC"] = INNER_MODULES["NLC"]
 
 
+_MAKES_MODULES = re.compile(r"(typing\.)?(Callable|Type|type)\[.*\bModule\b")
+
+
 def role_of(argument: Argument) -> str:
     """The likeliest role of an argument."""
     role = _role_by_name(argument, argument.name.lower())
@@ -119,7 +122,7 @@ def role_of(argument: Argument) -> str:
     if role not in ("flag", "choice") and argument.default is None:
         if APPLIED in uses:
             return "module"
-        if CALLED in uses:
+        if CALLED in uses or (role == "other" and argument.required and _MAKES_MODULES.match(argument.annotation)):
             return "module class"
     if role == "other" and not _is_plain(argument.name.lower()):
         roles = (_role_by_name(argument, use.lower()) for use in uses)
@@ -205,6 +208,37 @@ def guesses(argument: Argument, passed: Sequence[Any] = ()) -> tuple[Symbol, ...
 
 
 def _usual(argument: Argument) -> tuple[Symbol, ...]:
+    """Values of its role; of a sequence as many of one value as it must have, where more than a pair is known of it."""
+    length, single = _length(argument), _usual_one(argument)
+    if not length or role_of(argument) in ("size", "module", "module class", "choice"):
+        return single
+    values = [value_at(symbol, _USUAL_SHAPE) for symbol in single if not isinstance(symbol, Extent)]
+    values = [value for value in values if not isinstance(value, tuple)]
+    for _ in range(_depth(argument)):
+        values = [(value,) * length for value in values]
+    return (*(Constant(value) for value in values), *single)
+
+
+_SEQUENCE = re.compile(r"(?:typing\.)?(?:list|tuple|sequence)\[(.*)\]", re.IGNORECASE)
+_USUAL_SHAPE = (64, 16, 16)  # widths in a sequence do not follow from the place
+
+
+def _length(argument: Argument) -> int:
+    """How many items a sequence must have by its annotation and uses; 0 for what need not be one."""
+    told = [int(use[1:-1]) for use in argument.uses if re.fullmatch(r"\[\d+\]", use)]
+    annotated = _SEQUENCE.fullmatch(argument.annotation)
+    if annotated is None:
+        return max(told, default=2) if ITEMS in argument.uses and not argument.annotation else 0
+    items = annotated[1].split(",") if "[" not in annotated[1] and "..." not in annotated[1] else ()
+    return max([*told, len(items) if len(items) > 1 else 2])
+
+
+def _depth(argument: Argument) -> int:
+    """How deep sequences are nested by the annotation."""
+    return max(1, len(re.match(r"(?:(?:list|tuple|sequence)\[)*", argument.annotation.lower())[0].split("[")) - 1)  # type: ignore[index]
+
+
+def _usual_one(argument: Argument) -> tuple[Symbol, ...]:
     role = role_of(argument)
     pair = bool(re.search(r"tuple|Tuple|List|Sequence", argument.annotation)) or ITEMS in argument.uses
     if role in _SHARES:

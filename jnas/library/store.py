@@ -19,7 +19,7 @@ from jnas.library.layers import LAYERS
 from jnas.library.memo import FILE, memo_in
 from jnas.library.places import Places
 from translators.diagnostics import UserError
-from translators.spelling import spelled
+from translators.spelling import is_spelled, spelled
 
 LIBRARY_FILE = "library.json"
 MODULES_FOLDER = "modules"
@@ -130,7 +130,7 @@ def construct(block: Block, arguments: Mapping[str, Any]) -> Any:
 
 def runtime_class(value: Any) -> Any:
     """The class that a name like "nn.GELU" means, the module for "nn.Conv2d(8, 8, 1)"; other values as they are."""
-    if isinstance(value, str) and value.startswith("nn."):
+    if is_spelled(value):
         from translators.runtime import nn
 
         return spelled(value, nn)

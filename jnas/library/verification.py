@@ -23,6 +23,7 @@ from jnas.library.execution import Place
 from jnas.library.files import write_atomically
 from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, VERIFICATION_FILE, block_from_json
 from translators import Source
+from translators.spelling import is_spelled
 from translators.verification import require_torch, verify_rows
 
 SECONDS = 300.0  # for one block
@@ -135,7 +136,9 @@ def _case(arguments: Mapping[str, Any], shape: Sequence[int]) -> dict[str, Any]:
 
 def _spelled(value: Any) -> Any:
     """Names of runtime classes as a verification row spells them."""
-    return f"${value}" if isinstance(value, str) and value.startswith("nn.") else value
+    if isinstance(value, (tuple, list)):
+        return [_spelled(item) for item in value]
+    return f"${value}" if is_spelled(value) else value
 
 
 def _row(block: Block, cases: list[dict[str, Any]], modules: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from jnas.library.store import OWN_PREFIX, Library
 from jnas.models.assembly import CLASSIFIER, Assembly, Joined, Part, Placed, assemble
 from jnas.trees.node import Node, path_text, tree_hash
 from translators.linking import Linked, link
+from translators.spelling import is_spelled
 
 OWN_MODULES = ("jnas/library/primitives.py", "jnas/models/containers.py")
 PRIMITIVES, CONTAINERS = "jnas.library.primitives", "jnas.models.containers"
@@ -241,7 +242,7 @@ def _bracket(opening: str, items: Sequence[str], closing: str, depth: int, befor
 def _value(value: Any, called: Mapping[str, str]) -> str:
     """Names of runtime classes ("nn.GELU") stand for the classes, as in the library."""
     if isinstance(value, str):
-        return value if value.startswith("nn.") else json.dumps(value)
+        return value if is_spelled(value) else json.dumps(value)
     if isinstance(value, tuple):
         items = [_value(item, called) for item in value]
         return f"({', '.join(items)}{',' * (len(items) == 1)})"

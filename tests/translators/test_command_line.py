@@ -37,6 +37,19 @@ def test_translate_prints_one_class(folder, capsys):
     assert "return ops.abs(x)" in capsys.readouterr().out
 
 
+def test_translate_prints_one_factory(tree, capsys):
+    source = tree(
+        {
+            "net.py": "import torch.nn as nn\n\n\ndef tiny(width=8):\n    return nn.Sequential(Layer(width))\n\n\n"
+            "class Layer(nn.Linear):\n    def __init__(self, width):\n        super().__init__(width, width)\n\n\n"
+            "def layer(width=8):\n    return Layer(width)\n"
+        }
+    )
+    assert main(["translate", f"{source.spec}:layer"]) == 0
+    text = capsys.readouterr().out
+    assert "def layer(width=8):" in text and "class Layer(nn.Linear)" in text and "def tiny" not in text
+
+
 def test_translate_of_a_refused_class_says_why(folder, capsys):
     assert main(["translate", f"{folder}:Bad"]) == 1
     shown = capsys.readouterr()

@@ -81,3 +81,14 @@ def test_what_a_constructor_reads_from_its_keyword_arguments_is_an_argument(tran
     (record,) = translated(text).classes
     read = {argument.name: (argument.required, argument.default_source) for argument in record.arguments[1:]}
     assert read == {"norm_layer": (False, "None"), "depth": (False, "2"), "out": (True, "")}
+
+
+def test_how_many_items_a_sequence_must_have_is_a_use(translated):
+    text = (
+        "class Block(nn.Module):\n    def __init__(self, sizes, scales, pair):\n        super().__init__()\n"
+        "        assert len(scales) == 3\n        self.width, self.height = pair\n"
+        "        self.conv = nn.Conv2d(sizes[0], sizes[3], 1)\n\n"
+        "    def forward(self, x):\n        return self.conv(x)\n"
+    )
+    uses = {argument.name: argument.uses for argument in translated(text).classes[0].arguments}
+    assert uses == {"sizes": ("[]", "[1]", "[4]"), "scales": ("[3]", "[]"), "pair": ("[]", "[2]")}

@@ -32,6 +32,9 @@ SAME = {
     "torch._C._nn": "torch.nn.functional",
     "torch._C": "torch",
     "torch.autograd.Variable": "torch.tensor",
+    "torch.autograd.function.Function": "torch.autograd.Function",
+    "torch.nn.utils.weight_norm.weight_norm": "torch.nn.utils.weight_norm",
+    "torch.nn.utils.spectral_norm.spectral_norm": "torch.nn.utils.spectral_norm",
     "einops.layers.torch": "torch.nn",
 } | {
     f"{place}.{name}": f"torch.nn.{name}"
@@ -71,6 +74,12 @@ VALUES: dict[str, object] = {
     "sys.version_info": (3, 11, 0),
     "os.environ": {},
 }
+
+# Calls that load compiled code: there is none here, so they raise what the source expects of an absent one.
+NATIVE_LOADERS = words(
+    """torch.ops.load_library torch.classes.load_library ctypes.CDLL ctypes.cdll.LoadLibrary
+    torch.utils.cpp_extension.load torch.utils.cpp_extension.load_inline"""
+)
 
 # Names whose meaning plain Python can spell.
 EXPRESSIONS = {
@@ -137,6 +146,8 @@ DROPPED_DECORATORS = (
         "torch.cuda.amp.custom_fwd",
         "torch.cuda.amp.custom_bwd",
         "torch.amp.custom_fwd",
+        "torch.amp.custom_bwd",
+        "torch.autograd.function.once_differentiable",
         "abc.abstractmethod",
         "contextlib.contextmanager",
         "torch.jit.interface",
@@ -182,11 +193,8 @@ REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.cuda", "R11"),
     ("torch.distributed", "R12"),
     ("torch.nn.parallel", "R12"),
-    ("torch.nn.utils.spectral_norm", "R13"),
-    ("torch.nn.utils.weight_norm", "R13"),
     ("torch.nn.utils.parametriz", "R13"),
     ("torch.nn.utils.parametrize", "R13"),
-    ("torch.nn.utils.remove", "R13"),
     ("numpy.random", "R06"),
     ("random", "R06"),
     ("time", "R06"),
@@ -215,7 +223,8 @@ ALLOWED_BUILTINS = words(
     reversed round set slice sorted staticmethod classmethod str sum super tuple type zip NotImplemented
     NotImplementedError Ellipsis True False None __name__ Exception ValueError TypeError KeyError IndexError
     RuntimeError AttributeError AssertionError ImportError StopIteration ArithmeticError ZeroDivisionError
-    OverflowError Warning UserWarning DeprecationWarning FutureWarning LookupError"""
+    OverflowError Warning UserWarning DeprecationWarning FutureWarning LookupError OSError IOError FileNotFoundError
+    ModuleNotFoundError NameError FloatingPointError RecursionError MemoryError RuntimeWarning"""
 )
 
 # Modules that emitted code may import, with the names it may take from them (None: all public ones).
@@ -312,7 +321,13 @@ def spell_torch(name: str) -> Spelling | Unsupported:
 def _reaches(module: str, first: str, rest: list[str]) -> bool:
     """Whether what follows a namespace of the runtime, such as `ops.linalg`, is in it."""
     found = getattr(importlib.import_module(f"translators.runtime.{module}"), first, None)
-    return not (rest and isinstance(found, SimpleNamespace)) or hasattr(found, rest[0])
+    for part in rest:
+        if not isinstance(found, SimpleNamespace):
+            break
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
 
 
 @functools.cache

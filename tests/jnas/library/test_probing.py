@@ -11,6 +11,7 @@ from jnas.library.store import runtime_class
 from translators import Argument, Refused
 from translators.runtime import functional as F
 from translators.runtime import nn, ops
+from translators.spelling import is_spelled
 
 
 def argument(name, *default, annotation=""):
@@ -358,3 +359,85 @@ def test_unsupported_and_failing_classes_are_answers():
 def test_probing_is_deterministic():
     arguments = tuple(map(argument, ("in_chs", "mid_chs", "out_chs", "kernel_size", "use_se", "stride")))
     assert probe(Ghost, "x.Ghost", arguments) == probe(Ghost, "x.Ghost", arguments)
+
+
+class TakesFunctions(nn.Module):
+    """As sources do that take functions apart from modules."""
+
+    def __init__(self, in_channels, out_channels, normalization, activation):
+        super().__init__()
+        assert not isinstance(normalization, type) and not isinstance(activation, type)
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm = normalization(num_features=out_channels)
+        self.act = activation()
+
+    def forward(self, x):
+        return self.act(self.norm(self.conv(x)))
+
+
+def test_functions_that_make_layers_stand_where_their_classes_do_not():
+    names = ("in_channels", "out_channels", "normalization", "activation")
+    block = placed(TakesFunctions, *(argument(name, annotation="Callable[..., nn.Module]") for name in names))
+    bound = bind(block, {"out_channels": 32}, (16, 8, 8))
+    assert is_spelled(bound["activation"]) and runtime_class(bound["activation"])().__class__ is nn.ReLU
+    assert output_shape(block, {"out_channels": 32}, (16, 8, 8)) == (32, 8, 8)
+
+
+class ListedBranches(nn.Module):
+    def __init__(self, in_channels, mid_channels_list, kernel_sizes):
+        super().__init__()
+        assert len(mid_channels_list) == 3
+        self.branches = nn.ModuleList(
+            nn.Conv2d(in_channels, width, size, padding=size // 2)
+            for width, size in zip(mid_channels_list, kernel_sizes, strict=True)
+        )
+
+    def forward(self, x):
+        return ops.cat([branch(x) for branch in self.branches], dim=1)
+
+
+def test_sequences_have_the_length_that_the_source_tells():
+    widths = replace(argument("mid_channels_list", annotation="list[int]"), uses=("[]", "[3]"))
+    block = placed(
+        ListedBranches, argument("in_channels"), widths, argument("kernel_sizes", annotation="tuple[int, int, int]")
+    )
+    assert bind(block, {}, (64, 16, 16))["kernel_sizes"] == (3, 3, 3)
+    assert output_shape(block, {}, (64, 16, 16)) == (96, 16, 16)
+
+
+class Video(nn.Module):
+    def __init__(self, in_channels):
+        super().__init__()
+        self.conv = nn.Conv3d(in_channels, in_channels, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Signal(nn.Module):
+    def __init__(self, in_channels):
+        super().__init__()
+        self.conv = nn.Conv1d(in_channels, 2 * in_channels, 3)
+
+    def forward(self, x):
+        return self.conv(x).mean(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("cls", "axes"), [(Video, 5), (Signal, 3)])
+def test_what_takes_volumes_or_signals_executes_and_has_no_place(cls, axes):
+    found = probe(cls, "x.Block", (argument("in_channels"),))
+    assert (found.status, len(found.example.shape)) == ("executed", axes), found.reason
+
+
+class Flip(nn.Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        return ops.flip(x, (-1,)) if ops.rand(1) < self.p else x
+
+
+def test_what_branches_on_its_own_random_numbers_executes_and_has_no_place():
+    found = probe(Flip, "x.Flip", (argument("p", 0.5),))
+    assert found.status == "executed" and "R04" in found.reason and found.block.contract is None
