@@ -16,6 +16,7 @@ ROOMS = {  # room -> how high it stands; a room imports rooms that stand lower, 
     "jnas.trees": 2,
     "jnas.models": 3,
     "jnas.training": 3,
+    "jnas.knowledge": 4,
     "jnas.planning": 4,
     "jnas.resolving": 4,
     "jnas.runs": 4,
@@ -26,6 +27,7 @@ ROOMS = {  # room -> how high it stands; a room imports rooms that stand lower, 
 }
 SAME_LEVEL = {("jnas.models", "jnas.training"), ("jnas.resolving", "jnas.planning"), ("jnas.evaluation", "jnas.runs")}
 SAME_LEVEL |= {("jnas.runs", "jnas.planning"), ("jnas.runs", "jnas.evaluation"), ("jnas.runs", "jnas.resolving")}
+SAME_LEVEL |= {("jnas.planning", "jnas.knowledge"), ("jnas.knowledge", "jnas.resolving")}
 COMMAND_LINES = 7
 LOADED_WHEN_USED = {"jnas.training.cifar"}  # its class derives from one of tensorflow_datasets
 PURE = ("jnas.trees", "jnas.planning", "jnas.library.block", "jnas.library.binding", "jnas.resolving.questions")

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from jnas.library.store import OWN_PREFIX
+from jnas.reports import credit
 from jnas.reports.changes import changed
 from jnas.reports.costs import known_costs
 from jnas.reports.markup import Markup, join, lines, tag
@@ -52,6 +53,7 @@ def page(run: Run) -> str:
         _lineage,
         _front,
         _candidates,
+        _credit,
         _why,
         _turned_down,
         _blocks,
@@ -154,7 +156,7 @@ def _front(run: Run) -> Markup:
         milliseconds = "" if latency is None else f"{1000 * latency:.3f}"
         counts = count(row.verdict.parameters), count(row.verdict.multiply_adds)
         rows.append((row.number, row.description or "the start tree", percent(accuracy(row)), *counts, milliseconds))
-    caption = f"No candidate is better in one of {', '.join(run.configuration.planner.objectives)} and worse in none."
+    caption = f"No candidate is better in one of {', '.join(run.objectives)} and worse in none."
     columns = "# | edit: | accuracy | parameters | multiply-adds | ms an image"
     return _section("Pareto front", _table(caption, columns, rows, winner=run.best.number if run.best else None))
 
@@ -164,6 +166,30 @@ def _why(run: Run) -> Markup:
     caption = "What the planner believed: posterior means with 90 % intervals."
     table = _table(caption, "# | plan:", rows)
     return _section("Why these edits", tag("details", tag("summary", "a line for each candidate"), table))
+
+
+def _credit(run: Run) -> Markup:
+    found = credit.uses(run)
+    if not found:
+        return Markup()
+    columns = " | ".join(("{}:", *credit.COLUMNS))
+    texts = {idea.key: idea.text for idea in run.ideas}
+    ideas = [(texts.get(row.name, row.name), row.name, *row.cells()[1:]) for row in credit.by_idea(found)]
+    note = (
+        "An idea is drawn once in a slot; brackets are 90 % intervals. Passed: of the drawn ones. "
+        "Better than the parent: of those that passed."
+    )
+    return _section(
+        "Design knowledge",
+        tag("p", note, class_="soft"),
+        _table("Stages of the rounds.", columns.format("stage"), [row.cells() for row in credit.by_stage(found)]),
+        _table("Ideas by category.", columns.format("category"), [row.cells() for row in credit.by_category(found)]),
+        tag(
+            "details",
+            tag("summary", "every idea that was drawn"),
+            _table("Ideas.", f"idea: | {columns.format('place')}", ideas),
+        ),
+    )
 
 
 def _turned_down(run: Run) -> Markup:

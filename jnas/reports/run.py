@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from jnas.knowledge.ideas import Idea, read_ideas
 from jnas.library.store import Library, open_library
+from jnas.planning.fairnad import objectives
 from jnas.planning.pareto import front
 from jnas.runs import configuration
 from jnas.runs.archive import winner
@@ -35,6 +37,7 @@ class Run:
     phases: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     library: Library = field(default_factory=open_library)
+    ideas: tuple[Idea, ...] = ()  # that the search could draw
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -51,6 +54,7 @@ class Run:
                 phases=database.phases(),
                 versions=database.fact("versions") or {},
                 library=_open_what_is_there(database.fact("libraries") or []),
+                ideas=read_ideas(str(directory.knowledge)) if directory.knowledge.is_file() else (),
             )
 
     @cached_property
@@ -72,10 +76,16 @@ class Run:
         scored = [candidate for candidate in self.candidates if accuracy(candidate) is not None]
         return max(scored, key=lambda candidate: (accuracy(candidate), -candidate.number), default=None)
 
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What the planner traded off."""
+        planner = self.configuration.planner
+        return objectives(planner.objectives) if planner.name == "fairnad" else planner.objectives
+
     @cached_property
     def front(self) -> tuple[Candidate, ...]:
         """Candidates that no other one beats in every objective, the most accurate first; none for one objective."""
-        objectives = self.configuration.planner.objectives
+        objectives = self.objectives
         known = [(row, tuple(OF_CANDIDATE[name](row) for name in objectives)) for row in self.candidates]
         values = np.array([values for _, values in known if None not in values], float)
         if len(objectives) < 2 or not len(values):

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jnas.reports import credit
 from jnas.reports.changes import changed
 from jnas.reports.costs import known_costs
 from jnas.reports.run import Run, accuracy
@@ -16,11 +17,13 @@ from translators.diagnostics import UserError
 
 
 def print_summary(run: Run, console: Console | None = None) -> None:
-    """Candidates, the best tree with what changed since the start, test accuracies, where everything lies."""
+    """Candidates, fate of ideas, the best tree and what changed since the start, test accuracies, where it all lies."""
     console = console or Console()
     console.print(_candidates(run))
     if run.front:
         console.print(_front(run))
+    for table in credit.tables(run):
+        console.print(table)
     if run.best is not None:
         _print_best(run, console)
     _print_files(run, console)
@@ -52,7 +55,7 @@ def _candidates(run: Run) -> Table:
 
 
 def _front(run: Run) -> Table:
-    table = Table(title=f"Pareto front of {', '.join(run.configuration.planner.objectives)}", title_justify="left")
+    table = Table(title=f"Pareto front of {', '.join(run.objectives)}", title_justify="left")
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("edit", ratio=1)
     for name in ("validation\naccuracy", "parameters", "multiply-\nadds", "ms an\nimage"):
