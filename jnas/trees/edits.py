@@ -25,6 +25,7 @@ from jnas.trees.node import (
     replace,
     sequence,
     to_json,
+    value_from_json,
     walk,
 )
 from translators.diagnostics import UserError
@@ -124,10 +125,10 @@ def edit_from_json(data: Mapping[str, Any], library: Mapping[str, Block]) -> Edi
     if "settings" in data:
         edits = [edit_from_json(setting, library) for setting in data["settings"]]
         value = tuple((edit.path, str(edit.argument), edit.value) for edit in edits)
-    elif kind in ("swap", "insert", "compose") or isinstance(value, Mapping):
+    elif kind in ("swap", "insert", "compose"):
         value = node_from_json(value, library)
-    elif isinstance(value, list):
-        value = tuple(value)
+    elif value is not DEFAULT:
+        value = value_from_json(value, library)
     return Edit(kind, path, data.get("argument"), value)
 
 

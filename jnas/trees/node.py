@@ -484,10 +484,8 @@ def _plain_nodes(library: Mapping[str, Block]) -> Callable[[Node], Node]:
         at = {place: _plain(inner, plain_node) for place, inner in node.at.items()}
         if node.is_container:
             return _like(node, {name: _plain(arg, plain_node) for name, arg in node.args.items()}, at)
-        if node.exact is not None:
-            return _like(node, node.args, at)
-        block = library[node.block]
-        return _like(node, {name: arg for name, arg in node.args.items() if not is_default(block, name, arg)}, at)
+        block, implied = library[node.block], is_implied if node.exact is not None else is_default
+        return _like(node, {name: arg for name, arg in node.args.items() if not implied(block, name, arg)}, at)
 
     return plain_node
 
@@ -500,6 +498,14 @@ def is_default(block: Block, name: str, value: Value) -> bool:
     if contract is not None and name == contract.stride:
         return value == 1
     return not parameter.required and type(value) is type(parameter.default) and value == parameter.default
+
+
+def is_implied(block: Block, name: str, value: Value) -> bool:
+    """The same for a node of all arguments. None stays: records have it for defaults that JSON does not know."""
+    parameter = block.parameter(name)
+    if parameter is None or parameter.required or value is None:
+        return False
+    return type(value) is type(parameter.default) and value == parameter.default
 
 
 @lru_cache(NODES)

@@ -15,12 +15,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from jnas.library.binding import Shape, bind
+from jnas.library.binding import Shape
 from jnas.library.block import Block
 from jnas.library.exact import Slot
 from jnas.trees import widths
 from jnas.trees.composites import MOST_PARTS, as_block, blocks_in
 from jnas.trees.edits import DEFAULT, Edit, apply, apply_unfolded, intended, joint
+from jnas.trees.heads import belongs, makes_logits
 from jnas.trees.node import (
     AT,
     JOINS,
@@ -32,27 +33,22 @@ from jnas.trees.node import (
     find,
     get,
     is_default,
+    is_implied,
     parse_path,
-    path_text,
     residual,
     sequence,
-    walk,
     without_defaults,
 )
 from jnas.trees.placing import placed
 from jnas.trees.remembered import per_library
 from jnas.trees.scope import EVERYTHING, Scope
+from jnas.trees.settings import SCALE, SOURCE, domains
 from jnas.trees.shapes import ShapeError, inference_of
 
 T = TypeVar("T")
 
-TIMES = (1, 2, 3, 4, 5, 6, 7, 8)
 FORMS = ("sequence", "residual", *JOINS)
-# Decisions that are no arguments of a block; no block can have arguments of these names.
-FORM = "composite form"  # of a compose edit: how the old node and the new block come together
-SCALE = "width scale"  # of a set edit of a container: what all widths in it are multiplied by
-FACTORS = (0.5, 0.75, 1.25, 1.5, 2.0)
-SOURCE = "down-sampling from"  # of a set edit: the place that gives its stride to this one
+FORM = "composite form"  # of a compose edit: how the old node and the new block come together; no argument of a block
 
 
 def draws(
@@ -138,6 +134,9 @@ class Options:
                 yield from self._positions(path, node)
             elif not path:
                 continue
+            elif makes_logits(node):  # a network ends with its classes: only parts of what makes them are replaced
+                if kind == "swap" and not node.is_container:
+                    yield (*path, AT)
             elif kind != "delete":
                 if not self._is_single_block_stage(path):
                     yield path
@@ -157,8 +156,10 @@ class Options:
             yield path
             return
         node = get(self.tree, path[:-1])
-        for place in self._slots(path[:-1]):
-            if not any(place == at or place.startswith(f"{at}.") or at.startswith(f"{place}.") for at in node.at):
+        for place, slot in self._slots(path[:-1]).items():
+            if slot.output_layout != "NC" and not any(
+                place == at or place.startswith(f"{at}.") or at.startswith(f"{place}.") for at in node.at
+            ):
                 yield (*path, place)
 
     def _slots(self, path: Path) -> Mapping[str, Slot]:
@@ -189,7 +190,8 @@ class Options:
         for step, items in lists.items():
             if isinstance(items, tuple):
                 first = len(items) if node.block == "branches" else 0  # what commutes needs no order
-                yield from ((*path, *step, i) for i in range(first, len(items) + 1))
+                end = next((i for i, item in enumerate(items) if makes_logits(item)), len(items))
+                yield from ((*path, *step, i) for i in range(first, end + 1))
 
     def _is_single_block_stage(self, path: Path) -> bool:
         return len(path) == 2 and path[0] == "stages" and len(get(self.tree, path).args["body"]) == 1
@@ -310,8 +312,8 @@ class Options:
         settings = []
         for path, name, value in edit.settings:
             node = get(self.tree, edit.path + path)
-            stated = node.is_container or node.exact
-            dropped = not stated and is_default(self.library[node.block], name, value)
+            implied = is_implied if node.exact else is_default
+            dropped = not node.is_container and implied(self.library[node.block], name, value)
             settings.append((path, name, DEFAULT if dropped else value))
         return dataclasses.replace(edit, value=settings[0][2] if edit.argument is not None else tuple(settings))
 
@@ -319,7 +321,7 @@ class Options:
 
     def _settable(self, path: Path) -> Iterator[tuple[str, list[Value]]]:
         """(decision, other values) at the place."""
-        for name, role, current, values in self._domains(path):
+        for name, role, current, values in domains(self.tree, path, self.shapes, self.inference):
             other = [
                 value
                 for value in values
@@ -329,26 +331,6 @@ class Options:
             ]
             if other:
                 yield name, other
-
-    def _domains(self, path: Path) -> Iterator[tuple[str, str, Value, tuple[Value, ...]]]:
-        """(decision, role, value in force, values)."""
-        node = get(self.tree, path)
-        if node.is_container:
-            if node.block == "repeat":
-                yield "times", "depth", node.args["times"], TIMES
-            elif node.block == "branches":
-                yield "join", "join", node.args["join"], JOINS
-            yield SCALE, "width", 1.0, FACTORS
-            return
-        if node.exact:
-            return
-        block, shape = self.library[node.block], self.shapes[path][0]
-        bound = bind(block, node.args, shape)
-        parameters = {parameter.name: parameter for parameter in block.parameters}
-        for name, values in self.inference.choices(node.block, shape).items():
-            yield name, parameters[name].role, bound.get(name, parameters[name].default), values
-        if block.contract is not None and bound.get(str(block.contract.stride)) == 1:
-            yield SOURCE, "stride", None, tuple(path_text(place) for place in self._strided() if place != path)
 
     def _set(self, path: Path, name: str, value: Value) -> Edit | None:
         """The edit that sets the decision, with all that has to change along; None where nothing fits."""
@@ -366,12 +348,6 @@ class Options:
             return None
         wider = widths.widened(self.tree, path, value, self.inference, self.shape)
         return wider if wider is not None and self._reads_as(wider) else None
-
-    def _strided(self) -> Iterator[Path]:
-        for path, node in walk(self.tree):
-            contract = None if node.is_container or node.exact else self.library[node.block].contract
-            if contract is not None and node.args.get(str(contract.stride), 1) != 1:
-                yield path
 
     def _moved(self, source: Path, target: Path) -> Edit | None:
         """The stride of `source` goes to `target`, and leaves the last feature map as large as it was."""
@@ -396,6 +372,8 @@ class Options:
     ) -> Iterator[Edit]:
         """Edits that bring a block or composite to `path` (one per form for compose, else at most one)."""
         new = self.composites.get(name) or Node(name, args or {})
+        if not belongs(self.block(name).family, path, self._incoming(kind, path)):
+            return
         if kind == "insert":
             edit = Edit("insert", path, None, self._inserted(path, new))
             if self.fits(edit) and (not new.is_container or self._reads_as(edit)):
