@@ -94,10 +94,10 @@ def train(options: argparse.Namespace) -> int:
 
 
 def together(seeds: Sequence[int], dataset: Dataset) -> Iterator[list[int]]:
-    """Seeds that are trained as one program: all on an accelerator, each alone on CPU, where that is slower."""
+    """Seeds that are trained as one program: all on an accelerator, each alone on CPU and where images are streamed."""
     import jax
 
-    if jax.default_backend() == "cpu":
+    if jax.default_backend() == "cpu" or dataset.train.streamed:
         yield from ([seed] for seed in seeds)
     else:
         yield list(seeds)
@@ -166,6 +166,7 @@ def _identity(tree: Node, library: Library, options: argparse.Namespace, recipe:
         "tree": to_json(tree),
         "library": library.fingerprint,
         "data": [options.dataset, str(options.data_dir), options.validation, options.score_on],
+        "images": [options.splits, options.size],
         "recipe": asdict(recipe),
     }
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -175,15 +176,21 @@ def _identity(tree: Node, library: Library, options: argparse.Namespace, recipe:
 def _dataset(options: argparse.Namespace) -> Dataset:
     from jnas.training.data import open_dataset
 
-    return open_dataset(options.dataset, options.data_dir, validation=options.validation)
+    return open_dataset(
+        options.dataset,
+        options.data_dir,
+        validation=options.validation,
+        splits=options.splits,
+        size=options.size,
+        stream=options.stream,
+    )
 
 
 def _outcome(fit: Fit) -> str:
     if fit.accuracy is not None:
         return f"{100 * fit.accuracy:.2f} %"
-    return (
-        f"diverged ({'the loss is not a number' if fit.status == 'nan' else 'the loss stays above that of guessing'})"
-    )
+    why = "is not a number" if fit.status == "nan" else "stays above that of guessing"
+    return f"diverged (the loss {why})"
 
 
 def _metrics(fits: Mapping[int, Fit], score_on: str) -> str:
@@ -249,7 +256,12 @@ def _view(title: str, shown: bool) -> Iterator[Progress]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jnas.train", description=__doc__)
     parser.add_argument("--tree", required=True, metavar="TREE", help="a start tree, SOURCE:MODEL, a file or a run")
-    parser.add_argument("--dataset", default="fashion_mnist_small", metavar="NAME", help="embedded or of tfds")
+    parser.add_argument(
+        "--dataset",
+        default="fashion_mnist_small",
+        metavar="NAME",
+        help="embedded, of tfds, imagenet16_120 or folder:PATH",
+    )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where prepared tfds sets lie")
     parser.add_argument("--recipe", default="fast", metavar="NAME", help=f"{', '.join(RECIPES)} or a .toml file")
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
@@ -263,6 +275,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--validation", type=_share, default=0.1, metavar="SHARE", help="of the training images held out, or a number"
     )
+    parser.add_argument("--splits", metavar="FILE", help="official splits of NAS-Bench-201, instead of --validation")
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="bring all images to this size")
+    parser.add_argument("--stream", action="store_true", help="keep the images on disk: sets larger than the device")
     parser.add_argument("--devices", type=int, metavar="N", help="how many to train on (default: all)")
     parser.add_argument(
         "--library", type=Path, action="append", default=[], metavar="DIR", help="of mined blocks; repeatable"

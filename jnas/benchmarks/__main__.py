@@ -24,11 +24,16 @@ EVERYWHERE = ("name", "json", "check", "list")  # options that every benchmark h
 MISSED = 3  # exit code of --check
 # Name on the command line -> module with `measure(...) -> Sequence[Row]`, and what it measures.
 BENCHMARKS = {
+    "tpu-compile": (
+        "jnas.benchmarks.tpu_compile",
+        "training steps compiled for TPU v5e without one, and their roofline",
+    ),
     "edits": ("jnas.benchmarks.edits", "chains of random edits: how many pass the gate, train, and how fast"),
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
     "calibration": ("jnas.benchmarks.calibration", "whether what the planner believes comes true as often as it says"),
     "proposals": ("jnas.benchmarks.proposals", "milliseconds a proposal, and that they do not grow with the history"),
     "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
+    "store": ("jnas.benchmarks.store", "a run of many candidates: opened, appended to, read as the planner reads it"),
     "translate": ("jnas.benchmarks.translate", "translated blocks against PyTorch, beside tools that trace it"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
 }
@@ -40,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write rows, machine and versions to this file")
     parser.add_argument("--check", action="store_true", help=f"exit with {MISSED} when a row misses its target")
     parser.add_argument("--list", action="store_true", help="print the benchmarks and what they measure")
+    parser.add_argument("--tree", action="append", metavar="TREE", help="tpu-compile: as for jnas.train; repeatable")
     parser.add_argument("--edits", type=_positive, metavar="N", help="edits: proposals from every start tree")
     parser.add_argument("--train", type=int, metavar="N", help="edits: so many accepted trees take a training step")
     parser.add_argument("--sources", metavar="A,B", help='edits: mined for blocks; "" takes our own alone')
@@ -51,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tries", type=_positive, metavar="N", help="proposers: proposals or texts of each")
     parser.add_argument("--questions", type=_positive, metavar="N", help="proposers: at least so many to the LLM")
     parser.add_argument("--llm", metavar="NAME", help="proposers: who is asked, as for jnas.search")
+    parser.add_argument("--candidates", type=_positive, metavar="N", help="store: of the run")
     parser.add_argument("--spec", type=Path, metavar="FILE", help="translate: the blocks, as for translators verify")
     parser.add_argument("--root", action="append", metavar="NAME=DIR", help="translate: folder of a source")
     parser.add_argument("--python", action="append", metavar="TOOL=PATH", help="translate: interpreter that has a tool")

@@ -32,6 +32,9 @@ class DatasetSettings:
     data_dir: str | None = None
     validation: float | int = 0.1  # fraction or number of the training images that is held out
     seed: int = 0  # of the split
+    splits: str | None = None  # a file of the official splits of NAS-Bench-201, instead of `validation`
+    size: int | None = None  # pixels of a side to which images are brought
+    stream: bool = False  # images stay on disk: for sets larger than the device's memory
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Configuration:
 # Lower bounds of the numbers, inclusive; a fraction also has an upper one.
 BOUNDS: dict[str, tuple[float, float]] = {
     "dataset.validation": (0, float("inf")),
+    "dataset.size": (8, 224),
     "planner.top_k": (1, float("inf")),
     "planner.epsilon": (0, 1),
     "planner.diversity": (0, float("inf")),

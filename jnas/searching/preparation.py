@@ -36,7 +36,7 @@ from jnas.runs.directory import RunDirectory
 from jnas.runs.phases import Phases
 from jnas.searching.steps import Search
 from jnas.training.data import open_dataset
-from jnas.training.recipes import RECIPES
+from jnas.training.recipe_files import recipe
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
 
@@ -136,8 +136,7 @@ def check_names(configuration: Configuration) -> None:
         ("evaluation.recipe", configuration.evaluation.recipe),
         ("final.recipe", configuration.final.recipe),
     ):
-        if name not in RECIPES:
-            raise UserError(f"{key} = {name}: expected one of {', '.join(RECIPES)}{_nearest(name, RECIPES)}")
+        recipe(name, origin=f"{key} = ")
     if configuration.llm.proposer not in PROPOSERS:
         proposer = configuration.llm.proposer
         raise UserError(

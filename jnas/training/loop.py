@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from jnas.training.batches import Batches, epoch_batches, evaluation_batches, for_seeds
-from jnas.training.data import Dataset, Split
-from jnas.training.feeding import Feed, joined
+from jnas.training.data import Dataset
+from jnas.training.examples import Split, joined
+from jnas.training.feeding import Feed
 from jnas.training.programs import Programs
 from jnas.training.recipes import Recipe
 from jnas.training.sharding import data_mesh
@@ -209,4 +210,6 @@ def _fit(course: Course, index: int, seconds_compile: float, model: Module) -> F
 def _splits(dataset: Dataset, score_on: str) -> tuple[Split, Split]:
     if score_on == "validation":
         return dataset.train, dataset.validation
+    if not dataset.held_out:
+        return dataset.train, dataset.test
     return joined(dataset.train, dataset.validation), dataset.test

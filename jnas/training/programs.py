@@ -44,18 +44,23 @@ class Programs:
 
     def start(self) -> Any:
         """(parameters, statistics, optimiser state, averages) on the devices, without a program that makes them."""
-        carries = [self._start(model) for model in self.models]
-        return self.place(carries[0] if len(carries) == 1 else jax.tree.map(lambda *each: np.stack(each), *carries))
+        return self.place(_side_by_side([self._start(model) for model in self.models]))
 
     def constants(self, seeds: Sequence[int]) -> dict[str, Any]:
         """The numbers of the recipe that are arguments: changing them compiles nothing."""
-        numbers = {
-            "weight_decay": np.float32(self.recipe.weight_decay),
-            "label_smoothing": np.float32(self.recipe.label_smoothing),
-            "hole": np.float32(self.recipe.cutout),
-        }
-        each = [{"seed": np.uint32(seed), **numbers} for seed in seeds]
-        return self.place(each[0] if len(each) == 1 else jax.tree.map(lambda *values: np.stack(values), *each))
+        return self.place(_side_by_side([self._constants(seed) for seed in seeds]))
+
+    def lower_step(self, images: int, batch: Batches) -> jax.stages.Lowered:
+        """One training step over a set of so many images, for devices that need not be there."""
+        whole = replicated(self.mesh)
+        _, height, width, channels = self.dataset.train.images.shape
+        data = (np.broadcast_to(np.uint8(0), (images, height, width, channels)), np.zeros(images, np.int32))
+        step = {name: values[0] for name, values in batch.items()}
+        arguments = jax.tree.map(
+            lambda value: jax.ShapeDtypeStruct(np.shape(value), value.dtype, sharding=whole),
+            (self._start(self.models[0]), data, step, self._constants(0)),
+        )
+        return jax.jit(self._train_step, donate_argnums=(0,), out_shardings=whole).lower(*arguments)
 
     def place(self, values: Any) -> Any:
         # No aliasing: the step donates its carry, and would write into the model's own NumPy arrays.
@@ -95,6 +100,14 @@ class Programs:
         parameters, rest = nnx.state(model, nnx.Param), nnx.state(model, nnx.Not(nnx.Param))
         averages = jax.tree.map(np.asarray, (parameters, rest)) if self.recipe.average else ()
         return parameters, rest, initial_state(self.recipe, parameters), averages
+
+    def _constants(self, seed: int) -> dict[str, Any]:
+        return {
+            "seed": np.uint32(seed),
+            "weight_decay": np.float32(self.recipe.weight_decay),
+            "label_smoothing": np.float32(self.recipe.label_smoothing),
+            "hole": np.float32(self.recipe.cutout),
+        }
 
     def _compile(self, step: Callable, arguments: tuple[Any, ...], donate: bool, seeded_batch: bool = True) -> Callable:
         if len(self.models) > 1:
@@ -178,6 +191,11 @@ def _cast(dtype: Any, array: jax.Array) -> jax.Array:
 
 def _averaged(decay: jax.Array, old: jax.Array, new: jax.Array) -> jax.Array:
     return old * decay + new * (1 - decay) if jnp.issubdtype(old.dtype, jnp.floating) else new
+
+
+def _side_by_side(values: Sequence[Any]) -> Any:
+    """One seed's as they are, those of several stacked."""
+    return values[0] if len(values) == 1 else jax.tree.map(lambda *each: np.stack(each), *values)
 
 
 def _item(index: int, leaf: np.ndarray) -> np.ndarray:

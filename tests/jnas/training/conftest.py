@@ -37,7 +37,7 @@ def compile_each_program_once(tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def dataset() -> Dataset:
     train = bars(96, 0)
-    mean, std = channel_statistics(train.images)
+    mean, std = channel_statistics(train)
     return Dataset("bars", train, bars(30, 1), ("top", "middle", "bottom"), mean, std, lambda: bars(42, 2))
 
 

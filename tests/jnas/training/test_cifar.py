@@ -9,7 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jnas.training import cifar
-from jnas.training.data import OFFICIAL_STATISTICS, open_dataset
+from jnas.training.data import open_dataset
+from jnas.training.prepared import OFFICIAL_STATISTICS
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
@@ -35,7 +36,7 @@ def test_prepared_without_tensorflow_and_read_back(name: str, tmp_path: Path, mo
         return tmp_path
 
     monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", fetched)
-    monkeypatch.setattr("jnas.training.data.socket.getaddrinfo", lambda *_: [])
+    monkeypatch.setattr("jnas.training.prepared.socket.getaddrinfo", lambda *_: [])
     opened = open_dataset(name, tmp_path, validation=5)
     assert (opened.shape, opened.classes, opened.class_names[3]) == ((3, 32, 32), archive.labels["label"][0], "class3")
     assert np.array_equal(np.sort(opened.test.images, 0), np.sort(written["test"], 0))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jnas.training import data
-from jnas.training.data import channel_statistics, held_out_indices, open_dataset
+from jnas.training import prepared
+from jnas.training.data import Split, channel_statistics, held_out_indices, open_dataset
 from translators.diagnostics import UserError
 
 
@@ -40,7 +40,8 @@ def test_test_split_is_read_only_when_asked_for(cache: Path) -> None:
 
 def test_a_damaged_cache_is_decoded_again(cache: Path) -> None:
     first = open_dataset("fashion_mnist_small")
-    (file,) = (cache / "datasets").iterdir()
+    (folder,) = (cache / "datasets").iterdir()
+    file = folder / "images.npy"
     file.write_bytes(file.read_bytes()[:1000])
     assert np.array_equal(open_dataset("fashion_mnist_small").train.images, first.train.images)
 
@@ -75,10 +76,10 @@ def test_unusable_validation_shares_are_refused(validation: float | int) -> None
 
 def test_channel_statistics_equal_numpy() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5000, 3, 2, 3), np.uint8)
-    mean, std = channel_statistics(images)
+    mean, std = channel_statistics(Split(images, np.zeros(5000, np.int32)))
     np.testing.assert_allclose(mean, images.mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(std, images.std((0, 1, 2)), rtol=1e-12)
-    assert channel_statistics(np.full((2, 2, 2, 1), 7, np.uint8)) == ((7.0,), (1.0,))
+    assert channel_statistics(Split(np.full((2, 2, 2, 1), 7, np.uint8), np.zeros(2, np.int32))) == ((7.0,), (1.0,))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_without_network_an_unprepared_set_is_refused_at_once(tmp_path: Path, mo
     def no_network(*_: object) -> None:
         raise socket.gaierror("no network")
 
-    monkeypatch.setattr(data.socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(prepared.socket, "getaddrinfo", no_network)
     with pytest.raises(UserError) as caught:
         open_dataset("cifar10", tmp_path)
     message = str(caught.value)

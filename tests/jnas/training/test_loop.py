@@ -16,7 +16,7 @@ import pytest
 from jnas.training import loop
 from jnas.training import programs as programs_module
 from jnas.training.batches import epoch_batches
-from jnas.training.data import Dataset
+from jnas.training.data import Dataset, Split
 from jnas.training.loop import fit, fit_seeds
 from jnas.training.recipes import Recipe
 from translators.diagnostics import UserError
@@ -111,8 +111,9 @@ def test_a_loss_above_that_of_guessing_for_long_ends_the_training(
     dataset: Dataset, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "LEAST_PATIENCE", 8)
-    lost = replace(RECIPE, learning_rate=100.0)
-    fitted = fit(make_model(), dataset, lost, seed=1)
+    noise = np.random.default_rng(0).integers(0, 3, 96).astype(np.int32)
+    lost = replace(dataset, train=Split(dataset.train.images, noise))
+    fitted = fit(make_model(), lost, replace(RECIPE, learning_rate=1000.0, weight_decay=0.0), seed=1)
     assert (fitted.status, fitted.accuracy, fitted.loss) == ("diverged", None, None)
     assert len(fitted.curve) == 2 and math.isfinite(fitted.curve[-1].train_loss)
     assert fit(make_model(), dataset, RECIPE, seed=1).status == "ok"
