@@ -119,7 +119,7 @@ begin() {
   [[ $verb != help ]] || { usage && common_usage && exit 0; }
   [[ $verb != submit && $verb != resume ]] || limits
   [[ -n $dry_run ]] || watch_the_end
-  [[ $verb != submit || -n $dry_run ]] || printf '%s\0' ${given[@]+"${given[@]}"} >"$state/line"
+  [[ $verb != submit || -n $dry_run ]] || printf '%s\0' ${given[@]+"${given[@]}"} >"$state/line.new"
 }
 
 limits() { # sets price and hours, each empty when unknown or unlimited, and says them

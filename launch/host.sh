@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The only script that runs where the search runs, alone: install jnas, check the host, and run the same
 # `python -m jnas.search` line everywhere. State lies in WORK: code/, host.log, host.pid, host.exit.
-#   host.sh prepare|run|start|status|stop [OPTION ...] [-- SEARCH ARGUMENT ...]
-# prepare installs and checks; run does that and searches; start is run in the background; stop lets it drain.
+#   host.sh prepare | run | start | status | stop  [OPTION ...] [-- SEARCH ARGUMENT ...]
+# prepare installs and checks, run does that and searches, start is run in the background, stop lets it drain.
 set -euo pipefail
 
 RESUMABLE=75 # EX_TEMPFAIL: drained, the same line continues
@@ -55,13 +55,14 @@ install() {
 
 # A secret is named, never passed: a path is a file of KEY=VALUE lines on this host, else Secret Manager knows it.
 read_secret() {
-  local line
+  local line file=${secret/#\~/$HOME}
   case $secret in
     "") ;;
     /* | ./* | "~"/*)
+      [[ -r $file ]] || fail "--secret $secret: no file of KEY=VALUE lines that can be read there"
       while IFS= read -r line || [[ -n $line ]]; do
-        [[ $line =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] && export "${line?}"
-      done <"${secret/#\~/$HOME}" || fail "--secret $secret: no file of KEY=VALUE lines there"
+        [[ ! $line =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] || export "${line?}"
+      done <"$file"
       ;;
     *)
       GEMINI_API_KEY=$(gcloud secrets versions access latest "--secret=$secret") ||
@@ -72,7 +73,7 @@ read_secret() {
 }
 
 prepare() {
-  [[ -n $source ]] || fail "--source is missing: an archive, a folder, or URL@COMMIT"
+  [[ -n $source ]] || fail "--source is missing: an archive, a folder or URL@COMMIT"
   mkdir -p "$work"
   read_secret
   install || fail "jnas could not be installed from $source; see the lines above"
@@ -96,6 +97,7 @@ run() {
     SECONDS=0
     timeout --preserve-status --kill-after="$DRAIN" "$limit" "$python" -m jnas.search "${search[@]}" &
     child=$!
+    [[ -z $stopping$requeue ]] || kill -TERM "$child" 2>/dev/null || true # a signal that came before the line above
     while :; do # a trapped signal ends `wait` before the child ends
       code=0
       wait "$child" || code=$?
@@ -129,8 +131,7 @@ case $verb in
     ;;
   start)
     alive && fail "a search is running here already; stop it first, or look at its log"
-    mkdir -p "$work"
-    rm -f "$work/host.exit"
+    mkdir -p "$work" && rm -f "$work/host.exit"
     setsid nohup bash "$0" run "${options[@]}" >>"$work/host.log" 2>&1 </dev/null &
     echo $! >"$work/host.pid"
     ;;

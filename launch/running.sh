@@ -21,7 +21,7 @@ execute() { # prints the command as it could be typed, then runs it; a failure e
   local code=0
   printf '+%s\n' "$(quoted "$@")"
   [[ -z $dry_run ]] || return 0
-  { "$@" 2>&1 1>&3 | tee "$errors" >&2 || code=${PIPESTATUS[0]}; } 3>&1
+  { "$@" 2>&1 1>&3 3>&- 4>&- | tee "$errors" >&2 || code=${PIPESTATUS[0]}; } 3>&1
   ((code == 0)) || stop_with "$code" "$verb failed: $(reason "$code")"
 }
 
@@ -80,6 +80,10 @@ this() { # the line that does VERB to what this launcher started
 finish() { # finish CODE
   local left
   trap - EXIT INT TERM
+  # A refused submit must not replace the line of what runs under that name.
+  [[ $1 != 0 && -f $state/line ]] || mv "$state/line.new" "$state/line" 2>/dev/null || true
+  rm -f "$state/line.new"
+  [[ $verb != delete || $1 != 0 ]] || rm -f "$state/line"
   if [[ $1 != 2 || -s $errors ]]; then
     if ! left=$(left_running 2>"$errors"); then
       printf 'cannot tell what is still running and billed: %s; look with\n  %s\n' "$(reason 1)" "$(this status)"

@@ -1,4 +1,4 @@
-"""Runs launchers with pretended tools: each tool writes down how it was called and answers by the first rule that fits."""
+"""Runs launchers with pretended tools, which write down how they were called and answer by the first rule that fits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Pretended:
         self.folder = folder / "pretended"
         self.tools, self.state = folder / "tools", folder / "state"
         for each in (self.folder, self.tools):
-            each.mkdir()
+            each.mkdir(parents=True)
         for name in tools:
             self.tool(name, TOOL)
         self.tool("id", "#!/bin/sh\necho someone\n")

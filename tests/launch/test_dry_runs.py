@@ -1,16 +1,14 @@
-"""What each launcher would run, word for word. `python tests/launch/test_dry_runs.py` writes the expected texts anew."""
+"""What each launcher would run, word for word. `python -m tests.launch.test_dry_runs` writes the texts anew."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]  # when run as a script
 from tests.launch.launching import PLACES, ROOT, Pretended
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -19,7 +17,18 @@ SOURCE = "https://example.org/jnas.git@0123abc"
 CASES: dict[str, list[str]] = {
     "local-submit": ["local", "submit", "--restarts", "2", "--secret", "~/keys.env", "--max-hours", "8", *SEARCH],
     "local-stop": ["local", "stop"],
-    "tpu_vm-submit": ["tpu_vm", "submit", "--project", "mine", "--spot", "--max-usd", "20", "--secret", "gemini", *SEARCH],
+    "tpu_vm-submit": [
+        "tpu_vm",
+        "submit",
+        "--project",
+        "mine",
+        "--spot",
+        "--max-usd",
+        "20",
+        "--secret",
+        "gemini",
+        *SEARCH,
+    ],
     "tpu_vm-submit-slice": ["tpu_vm", "submit", "--name", "pod", "--type", "v5litepod-16", "--hosts", "4", *SEARCH],
     "tpu_vm-submit-commit": ["tpu_vm", "submit", "--source", SOURCE, "--shared", "gs://b/x", "--hosts", "2", *SEARCH],
     "tpu_vm-resume": ["tpu_vm", "resume", *SEARCH],
@@ -32,7 +41,19 @@ CASES: dict[str, list[str]] = {
     "gke-submit": ["gke", "submit", "--source", SOURCE, "--spot", "--secret", "gemini", "--restarts", "3", *SEARCH],
     "gke-stop": ["gke", "stop", "--context", "east", "--namespace", "research"],
     "gke-resume": ["gke", "resume", "--source", SOURCE, "--account", "searcher", *SEARCH],
-    "xpk-submit": ["xpk", "submit", "--cluster", "c1", "--zone", "us-west4-a", "--max-usd", "5", "--restarts", "3", *SEARCH],
+    "xpk-submit": [
+        "xpk",
+        "submit",
+        "--cluster",
+        "c1",
+        "--zone",
+        "us-west4-a",
+        "--max-usd",
+        "5",
+        "--restarts",
+        "3",
+        *SEARCH,
+    ],
     "xpk-delete": ["xpk", "delete", "--cluster", "c1"],
     "slurm-submit": ["slurm", "submit", "--gres", "gpu:1", "--time", "12:00:00", "--restarts", "9", *SEARCH],
     "slurm-status": ["slurm", "status"],

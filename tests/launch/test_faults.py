@@ -1,4 +1,4 @@
-"""Whatever goes wrong at a cloud: a clear last line, the exit code of what failed, and nothing billed goes unmentioned."""
+"""Whatever goes wrong at a cloud: a clear line, the exit code of what failed, and nothing billed goes unmentioned."""
 
 from __future__ import annotations
 
@@ -77,7 +77,10 @@ FAULTS = {
     ),
     "ssh fails on one worker": Fault(
         ["tpu_vm", "submit"],
-        [Rule("host.sh prepare", 1, error="##### Command execution on worker 3 failed with exit status code 255"), MACHINE],
+        [
+            Rule("host.sh prepare", 1, error="##### Command execution on worker 3 failed with exit status code 255"),
+            MACHINE,
+        ],
         1,
         "the connection broke",
         billed=True,
@@ -151,7 +154,9 @@ FAULTS = {
         "nothing has that name there",
         billed=False,
     ),
-    "delete not confirmed": Fault(["tpu_vm", "delete"], [MACHINE], 1, "nothing was deleted", billed=True, never="delete"),
+    "delete not confirmed": Fault(
+        ["tpu_vm", "delete"], [MACHINE], 1, "nothing was deleted", billed=True, never="delete"
+    ),
     "request refused": Fault(
         ["queued", "submit"],
         [Rule("describe", out="WAITING_FOR_RESOURCES", times=2), Rule("describe", out="FAILED")],
@@ -173,7 +178,14 @@ FAULTS = {
         0,
         "",
         billed=True,
-        calls=["create .*--spot", "host.sh start", "delete .*--force", "create .*--spot", "host.sh start", "host.sh status"],
+        calls=[
+            "create .*--spot",
+            "host.sh start",
+            "delete .*--force",
+            "create .*--spot",
+            "host.sh start",
+            "host.sh status",
+        ],
     ),
     "spot taken away once too often": Fault(
         ["queued", "resume", "--restarts", "1"],

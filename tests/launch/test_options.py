@@ -47,7 +47,9 @@ NEEDED = {"xpk": ["--cluster", "c1"], "gke": ["--source", "https://example.org/j
     ],
 )
 @pytest.mark.parametrize("place", PLACES)
-def test_bad_arguments_are_one_line_and_exit_code_2(place: str, arguments: list[str], named: str, tmp_path: Path) -> None:
+def test_bad_arguments_are_one_line_and_exit_code_2(
+    place: str, arguments: list[str], named: str, tmp_path: Path
+) -> None:
     pretended = Pretended(tmp_path)
     done = pretended.launch(place, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -89,7 +91,7 @@ def test_prices_count_chips_and_know_spot(tmp_path: Path) -> None:
 def test_hostile_arguments_reach_the_search_whole(tmp_path: Path) -> None:
     pretended = Pretended(tmp_path)
     arguments = ["--", *(word for each in HOSTILE for word in ("--set", each))]
-    # The pretended gcloud gives the remote line to a shell, as ssh would, with a host.sh that writes down its arguments.
+    # The pretended gcloud gives the remote line to a shell, as ssh would; host.sh writes down its arguments.
     pretended.tool(
         "gcloud",
         """#!/bin/bash
