@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from translators.closure import Closures
 from translators.diagnostics import UserError
+from translators.factories import Factory
 from translators.index import Module, Unit
 from translators.linking import dotted, link
 from translators.mining import MinedClass, Provenance
@@ -29,7 +30,7 @@ def standalone(translation: Translation, qualified_name: str) -> str:
     if not isinstance(outcome, Translated):
         reason = outcome.code if outcome is not None else "no such class"
         raise UserError(f"{qualified_name}: not translated ({reason}); give one of the translated classes")
-    records = (*translation.classes, *translation.factories)
+    records: tuple[MinedClass | Factory, ...] = (*translation.classes, *translation.factories)
     record = next(record for record in records if record.qualified_name == qualified_name)
     if isinstance(record, MinedClass):
         modules = {name.rpartition(".")[0] for name in record.closure} - {record.module}

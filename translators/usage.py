@@ -22,6 +22,7 @@ APPLIED = "forward()"  # kept, and called by forward: a module
 ITEMS = "[]"  # indexed, measured or iterated over; "[3]" says how many items it must have at least
 DIVISOR = "//"  # something is divided by it
 
+_DEEPEST = 4  # constructors that hand keyword arguments on to each other
 _LONGEST = 16  # items that a sequence is taken to have
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
@@ -159,10 +160,13 @@ class Usage:
     def _passed_through(self, cls: Class, known: set[str]) -> Iterator[Argument]:
         """Arguments that `**kwargs` of the constructor bring: read from it, or required by what it is passed on to."""
         found = self._classes.method(cls, "__init__")
-        if found is None or found[1].args.kwarg is None:
+        if found is not None:
+            yield from self._brought(*found, known)
+
+    def _brought(self, owner: Class, constructor: FunctionNode, known: set[str], depth: int = 0) -> Iterator[Argument]:
+        if constructor.args.kwarg is None or depth > _DEEPEST:
             return
-        owner, constructor = found
-        rest = found[1].args.kwarg.arg
+        rest = constructor.args.kwarg.arg
         for node in own_nodes(constructor):
             argument = _read_from(rest, node)
             if argument is not None and argument.name not in known:
@@ -174,7 +178,7 @@ class Usage:
                 continue
             starred = any(isinstance(argument, ast.Starred) for argument in node.args)
             given = {k.arg for k in node.keywords} if starred else self._named_in(owner, node)
-            for argument in self._required(owner, node.func):
+            for argument in self._required(owner, node.func, depth):
                 if argument.name not in given | known:
                     known = known | {argument.name}
                     yield argument
@@ -183,11 +187,13 @@ class Usage:
         positional = self._parameters(owner, call.func)[: len(call.args)]
         return {*positional, *(keyword.arg for keyword in call.keywords if keyword.arg is not None)}
 
-    def _required(self, owner: Class, func: ast.expr) -> Iterator[Argument]:
-        """Required arguments of what is called."""
+    def _required(self, owner: Class, func: ast.expr, depth: int) -> Iterator[Argument]:
+        """Required arguments of what is called, and of what that hands its keyword arguments on to."""
         called = self._constructor(owner, func)
         if called is not None:
-            yield from (a for a in arguments_of(called, receiver=True) if a.required)
+            own = arguments_of(called[1], receiver=True)
+            yield from (a for a in own if a.required)
+            yield from (a for a in self._brought(*called, {a.name for a in own}, depth + 1) if a.required)
             return
         name = self._torch_name(owner, func)
         if name in _TORCH_REQUIRED:
@@ -232,20 +238,18 @@ class Usage:
         """Names of the positional parameters of what is called; none where that is not known."""
         called = self._constructor(owner, func)
         if called is not None:
-            return tuple(parameters(called)[1:])
+            return tuple(parameters(called[1])[1:])
         return _TORCH_PARAMETERS.get(self._torch_name(owner, func) or "", ())
 
-    def _constructor(self, owner: Class, func: ast.expr) -> FunctionNode | None:
-        """The constructor that a call in a constructor of `owner` runs, if it is in the sources."""
+    def _constructor(self, owner: Class, func: ast.expr) -> tuple[Class, FunctionNode] | None:
+        """The constructor that a call in a constructor of `owner` runs, and whose it is, if it is in the sources."""
         match func:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"):
-                found = self._classes.method(owner, "__init__", skip_own=True)
-                return found[1] if found is not None else None
+                return self._classes.method(owner, "__init__", skip_own=True)
         symbol = self._symbol(owner, func)
         if symbol is None or symbol.kind != "unit" or symbol.rest or symbol.units[-1] not in self._classes.classes:
             return None
-        found = self._classes.method(self._classes.classes[symbol.units[-1]], "__init__")
-        return found[1] if found is not None else None
+        return self._classes.method(self._classes.classes[symbol.units[-1]], "__init__")
 
     def _torch_name(self, owner: Class, func: ast.expr) -> str | None:
         """The name of the class of torch that is called: "Conv2d"."""

@@ -29,7 +29,8 @@ LAYOUTS_TRIED = ("NCHW", "NHWC", "NLC")
 OTHER_LAYOUTS = ("NCDHW", "NCL", "NDHWC")  # what executes on these alone has no place in a tree
 BASE_SHAPE = (64, 16, 16)
 IMAGE = (32, 32)  # the size of images that whole networks take, tried at widths that layers ask for
-OTHER_SHAPES = ((64, 14, 14), (128, 16, 16), (64, 28, 28))
+IMAGES = (3, 32, 32)
+OTHER_SHAPES = ((64, 14, 14), (128, 16, 16), (64, 28, 28), IMAGES, (3, 224, 224))
 GUESSES_TRIED = 24
 GUESSES_TRIED_ELSEWHERE = 3
 CALLS_TRIED = 3
@@ -111,7 +112,25 @@ def find_start(experiment: Experiment) -> Start | Failure:
             found = _at_hints(experiment, hints, failures)
             if found is not None:
                 return found
-    return _in_one_window(experiment, tried[0]) or _telling([*failures, *_on_others(experiment, tried)])
+    return _in_one_window(experiment, tried[0]) or _telling(
+        [*failures, *_with_lists(experiment, tried[0]), *_on_others(experiment, tried)]
+    )
+
+
+def _with_lists(experiment: Experiment, guess: Guess) -> Iterator[Failure]:
+    """The outcome with lists in place of tuples, which sources that change their arguments need and trees lack."""
+    lists = {
+        name: Constant(list(symbol.value))
+        if isinstance(symbol, Constant) and isinstance(symbol.value, tuple)
+        else symbol
+        for name, symbol in guess.items()
+    }
+    for layout in LAYOUTS_TRIED if lists != guess else ():
+        place = Place(BASE_SHAPE, layout)
+        if isinstance(experiment.guess(lists, place), Output):
+            values = {name: value_at(symbol, place.shape) for name, symbol in lists.items()}
+            yield Failure("output", "takes lists, which a tree does not hold", example=Example(values, place.tensor))
+            return
 
 
 def _on_others(experiment: Experiment, tried: Sequence[Guess]) -> Iterator[Failure]:

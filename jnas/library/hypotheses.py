@@ -240,7 +240,7 @@ def _depth(argument: Argument) -> int:
 
 def _usual_one(argument: Argument) -> tuple[Symbol, ...]:
     role = role_of(argument)
-    pair = bool(re.search(r"tuple|Tuple|List|Sequence", argument.annotation)) or ITEMS in argument.uses
+    pair = bool(re.search(r"tuple|Tuple|[Ll]ist|Sequence", argument.annotation)) or ITEMS in argument.uses
     if role in _SHARES:
         return tuple(Share(ratio) for ratio in _SHARES[role])
     if role == "size":

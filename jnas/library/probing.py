@@ -23,7 +23,7 @@ from jnas.library.block import Block, Contract, Parameter
 from jnas.library.contracts import NotPlaceable, find_contract
 from jnas.library.domains import with_domains
 from jnas.library.execution import Example, Failure, executes_eagerly
-from jnas.library.experiments import Experiment, find_start
+from jnas.library.experiments import IMAGES, Experiment, find_start
 from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
 from jnas.library.store import block_to_json, load_class, tuples
@@ -55,9 +55,11 @@ def probe(cls: type, name: str, arguments: Sequence[Argument], calls: Sequence[M
     if isinstance(start, Failure):
         if start.stage == "output":
             return Probe(name, "executed", start.message, block=_bare(name, arguments), example=start.example)
-        if start.code == "R04" and start.example is not None and executes_eagerly(cls, start.example):
-            reason = f"executes, but not in a compiled network: {start.message}"
-            return Probe(name, "executed", reason, block=_bare(name, arguments), example=start.example)
+        if start.code == "R04" and start.example is not None:
+            for example in (start.example, replace(start.example, shape=(2, *IMAGES))):
+                if executes_eagerly(cls, example):
+                    reason = f"executes, but not in a compiled network: {start.message}"
+                    return Probe(name, "executed", reason, block=_bare(name, arguments), example=example)
         return Probe(name, "refused" if start.code else "crashed", start.message, start.code)
     values = {argument: value_at(symbol, start.place.shape) for argument, symbol in start.guess.items()}
     example = Example(values, start.place.tensor)

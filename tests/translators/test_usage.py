@@ -92,3 +92,14 @@ def test_how_many_items_a_sequence_must_have_is_a_use(translated):
     )
     uses = {argument.name: argument.uses for argument in translated(text).classes[0].arguments}
     assert uses == {"sizes": ("[]", "[1]", "[4]"), "scales": ("[3]", "[]"), "pair": ("[]", "[2]")}
+
+
+def test_keyword_arguments_are_followed_through_several_constructors(translated):
+    text = (
+        "class Conv(nn.Module):\n    def __init__(self, nin, nout, **kwargs):\n        super().__init__()\n"
+        "        self.conv = nn.Conv2d(nin, nout, bias=False, **kwargs)\n\n"
+        "    def forward(self, x):\n        return self.conv(x)\n\n"
+        "class Fused(Conv):\n    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+    )
+    mined = {record.name: record for record in translated(text).classes}
+    assert [argument.name for argument in mined["Fused"].arguments] == ["nin", "nout", "kernel_size"]

@@ -18,11 +18,12 @@ RUNTIME_MODULES: tuple[tuple[str, str], ...] = (
     ("torch.nn.functional", "functional"),
     ("torch.nn.init", "init"),
     ("torch.nn", "nn"),
+    ("torch.utils._pytree", "pytree"),
     ("torch", "ops"),
     ("einops", "einops"),
 )
 # How emitted files spell the runtime modules.
-RUNTIME_ALIASES = {"functional": "F", "init": "init", "nn": "nn", "ops": "ops", "einops": "einops"}
+RUNTIME_ALIASES = {"functional": "F", "init": "init", "nn": "nn", "ops": "ops", "pytree": "pytree", "einops": "einops"}
 
 # Spellings of one and the same thing.
 SAME = {
@@ -295,6 +296,13 @@ def runtime_names(module: str) -> frozenset[str]:
 def supported(name: str) -> bool:
     """Whether a canonical torch name exists in the runtime."""
     return isinstance(spell_torch(name), Spelling)
+
+
+def is_dtype(name: str) -> bool:
+    """Whether a torch name is a dtype of the runtime."""
+    dtypes = importlib.import_module("translators.runtime.tensor.dtypes")
+    first, _, last = name.rpartition(".")
+    return first == "torch" and isinstance(getattr(dtypes, last, None), dtypes.dtype)
 
 
 def exists(name: str) -> bool:
