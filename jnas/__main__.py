@@ -13,6 +13,7 @@ COMMANDS = {
     "report": "write the report of a run",
     "runs": "list, show, verify, export and repair runs",
     "doctor": "say which walls stand around candidates on this machine",
+    "preflight": "before a search elsewhere: is this host fit, do all hosts agree",
     "export": "write a tree as one standalone Flax file",
     "benchmarks": "measure, and compare with the targets",
 }

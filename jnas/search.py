@@ -33,14 +33,13 @@ REHEARSED = 8  # candidates that a dry run goes through
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the budget is spent; 2 for bad input; 75 when asked to stop, 130 by Ctrl-C: the same command continues."""
     options = _parser().parse_args(arguments)
-    directory = RunDirectory(options.run_dir or Path("runs") / Path(options.config).stem)
     try:
-        configuration = load(options.config, _overrides(options))
+        configuration, place = requested(arguments)
         with _stoppable():
             if options.dry_run:
                 rehearse(configuration, options.quiet)
             else:
-                search(configuration, directory, options.quiet)
+                search(configuration, RunDirectory(place), options.quiet)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def requested(arguments: Sequence[str]) -> tuple[Configuration, Path]:
+def requested(arguments: Sequence[str] | None = None) -> tuple[Configuration, Path]:
     """The configuration and the run directory that a command line asks for. Raises UserError."""
     options = _parser().parse_args(arguments)
     return load(options.config, _overrides(options)), options.run_dir or Path("runs") / Path(options.config).stem
