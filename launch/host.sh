@@ -81,15 +81,13 @@ prepare() {
   "$python" -m jnas.preflight --hosts "$hosts" ${chips:+--chips "$chips"} ${shared:+--shared "$shared"} -- "${search[@]}"
 }
 
-seconds() { awk -v hours="$hours" -v part="$1" 'BEGIN { printf "%.0f", hours * 3600 * part }'; }
-
 # Rounds end at nine tenths of the hours, for the final training to fit; at all of them the search is stopped.
 run() {
   local code limit=0 stopping="" requeue="" child=""
   prepare
   if [[ -n $hours ]]; then
-    limit=$(seconds 1)
-    search+=(--set "search.hours=$(awk -v hours="$hours" 'BEGIN { printf "%.4f", hours * 0.9 }')")
+    limit=$(awk -v hours="$hours" 'BEGIN { printf "%.0f", hours * 3600 }')
+    search+=(--max-hours "$(awk -v hours="$hours" 'BEGIN { printf "%.4f", hours * 0.9 }')")
   fi
   trap 'stopping=yes; [[ -z $child ]] || kill -TERM "$child" 2>/dev/null || true' TERM INT HUP
   trap 'requeue=yes; [[ -z $child ]] || kill -TERM "$child" 2>/dev/null || true' USR1 # SLURM: the time is nearly over

@@ -141,7 +141,7 @@ def test_after_its_hours_the_search_is_stopped(host: Host) -> None:
     host.plan("drain", "0")
     code, said = host.run("--hours", "0.0003", "--restarts", "5")  # a second
     assert code == 0 and "hours are over" in said
-    assert host.words("searched")[-2:] == ["--set", "search.hours=0.0003"]
+    assert host.words("searched")[-2:] == ["--max-hours", "0.0003"]
     assert (host.home / "plan").read_text() == "0\n"
 
 
