@@ -11,6 +11,7 @@ import tokenize
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from translators import origins
@@ -73,6 +74,14 @@ class Source:
     files: tuple[SourceFile, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     context: tuple[SourceFile, ...] = ()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of name, version and files."""
+        digest = hashlib.sha256(f"{self.name}\0{self.version}".encode())
+        for file in self.files:
+            digest.update(f"\0{file.path}\0{file.sha256}".encode())
+        return digest.hexdigest()
 
 
 def split_class(spec: str) -> tuple[str, str | None]:

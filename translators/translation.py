@@ -7,7 +7,7 @@ are read like any other source.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,8 @@ class Translated:
 @dataclass(frozen=True)
 class Translation:
     """Outcome of a source: `modules` maps relative paths to emitted text, `outcomes` every class to its fate (or the
-    one factory that was asked for)."""
+    one factory that was asked for); `installed` what was looked for among the installed packages (see
+    `installed_hash`)."""
 
     source: Source
     classes: tuple[MinedClass, ...]
@@ -45,6 +46,7 @@ class Translation:
     outcomes: Mapping[str, Translated | Refusal]
     skipped_files: tuple[tuple[str, str], ...]
     factories: tuple[Factory, ...] = ()
+    installed: Mapping[str, str] = field(default_factory=dict)
 
 
 @collecting_rarely()
@@ -63,11 +65,11 @@ def translate_source(
     def roots(closures: Closures) -> tuple[list[Class], dict[Unit, Made]]:
         return _module_classes(source, closures), _factories(source, closures)
 
-    closures = _completed((source, *others), partial(prepare, cache=cache), roots)
+    closures, installed = _completed((source, *others), partial(prepare, cache=cache), roots)
     translation = _translate(source, closures, *roots(closures), progress)
     if closures.rewriter.store is not None:
         closures.rewriter.store.flush()
-    return replace(translation, classes=_described(translation.classes, closures))
+    return replace(translation, classes=_described(translation.classes, closures), installed=installed)
 
 
 def _described(mined: Sequence[MinedClass], closures: Closures) -> tuple[MinedClass, ...]:
@@ -88,23 +90,25 @@ def translate_class(source: Source, name: str, *, others: Sequence[Source] = ())
         makers = {} if found else _factories(source, closures)
         return found, {unit: made for unit, made in makers.items() if _is_called(unit, name)}
 
-    closures = _completed((source, *others), _prepared, roots)
+    closures, installed = _completed((source, *others), _prepared, roots)
     found, factories = roots(closures)
     if not found and not factories:
         raise UserError(
             f"{name}: no nn.Module class or model factory of that name in {source.name}; see: stats {source.name}"
         )
-    return _translate(source, closures, found, factories, None)
+    return replace(_translate(source, closures, found, factories, None), installed=installed)
 
 
 def _completed(
     sources: tuple[Source, ...],
     prepare: Callable[[tuple[Source, ...]], Closures],
     roots: Callable[[Closures], tuple[list[Class], dict[Unit, Made]]],
-) -> Closures:
-    """Closures over the sources and over the installed packages that what the roots reach takes something from."""
+) -> tuple[Closures, dict[str, str]]:
+    """Closures over the sources and over the installed packages that what the roots reach takes something from, and
+    the hashes of the packages that were looked for."""
     from translators.warming import warm
 
+    asked: set[str] = set()
     while True:
         closures = prepare(sources)
         if closures.rewriter.store is not None:
@@ -112,10 +116,17 @@ def _completed(
         classes, factories = roots(closures)
         reached = closures.units([*(cls.unit for cls in classes), *factories])
         absent = {name.partition(".")[0] for unit in reached for name in closures.third_party(unit)}
+        asked |= absent
         found = [package for name in sorted(absent) if (package := _installed(name)) and package not in sources]
         if not found:
-            return closures
+            return closures, {name: installed_hash(name) for name in sorted(asked)}
         sources = (*sources, *found)
+
+
+def installed_hash(name: str) -> str:
+    """Hash of the installed package that completes a translation; "" where none of the name does."""
+    package = _installed(name)
+    return "" if package is None else package.sha256
 
 
 @lru_cache

@@ -20,6 +20,7 @@ from jnas.library.models import unplaced
 from jnas.library.store import LIBRARY_FILE, MODULES_FOLDER, block_to_json, default_cache, read_blocks
 from jnas.library.verification import verify_library
 from translators import MinedClass, Refusal, Source, Translation, UserError, open_source, translate_source
+from translators.translation import installed_hash
 from translators.verification import require_torch
 
 Progress = Callable[[str, int, int], None]  # (stage, done, total)
@@ -164,6 +165,7 @@ def _make(source: Source, others: Sequence[Source], folder: Path, cache: Path, p
         | {name: _refusal_json(o) for name, o in sorted(translation.outcomes.items()) if isinstance(o, Refusal)},
         "report": _counts(translation, answers),
         "skipped_files": translation.skipped_files,
+        "installed": dict(translation.installed),
     }
 
 
@@ -220,11 +222,12 @@ def _counts(translation: Translation, answers: Sequence[Mapping[str, Any]]) -> d
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """What an earlier run left; None when there is nothing whole."""
+    """What an earlier run left; None when there is nothing whole, or when other packages are installed now."""
     try:
-        return json.loads((folder / LIBRARY_FILE).read_text(encoding="utf-8"))
+        content = json.loads((folder / LIBRARY_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return content if all(installed_hash(name) == known for name, known in content["installed"].items()) else None
 
 
 @contextmanager
@@ -254,9 +257,7 @@ def _made_whole(folder: Path):
 def _folder_name(source: Source, others: Sequence[Source], code: str) -> str:
     key = hashlib.sha256(code.encode())
     for part in (source, *sorted(others, key=lambda other: other.name)):
-        key.update(f"\0{part.name}\0{part.version}".encode())
-        for file in part.files:
-            key.update(f"\0{file.path}\0{file.sha256}".encode())
+        key.update(f"\0{part.sha256}".encode())
     return "-".join(filter(None, (source.name, source.version, key.hexdigest()[:16])))
 
 

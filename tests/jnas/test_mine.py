@@ -12,6 +12,7 @@ from jnas.library import answers
 from jnas.library.store import construct, open_library
 from jnas.mine import main, mine
 from translators.diagnostics import UserError
+from translators.translation import _installed
 
 SOURCE = '''
 import torch
@@ -187,3 +188,26 @@ def test_timm_is_mined_without_being_imported(cache):
     classes, executed, placeable, families = map(int, done.stdout.split())
     assert abs(classes - 775) <= 775 * 0.05
     assert executed >= 300 and placeable >= 120 and families >= 8
+
+
+def test_a_package_that_is_installed_later_is_noticed(tmp_path, cache, monkeypatch):
+    folder, site = tmp_path / "nets", tmp_path / "site"
+    folder.mkdir()
+    (folder / "net.py").write_text(
+        "from torch import nn\nfrom layers_for_test import Scale\n\n\n"
+        "class Scaled(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.scale = Scale()\n\n    def forward(self, x):\n        return self.scale(x)\n"
+    )
+    assert mine([str(folder)], cache).sources[0].refused == {"R02": 1}
+    assert mine([str(folder)], cache).sources[0].cached
+    (site / "layers_for_test").mkdir(parents=True)
+    layers = site / "layers_for_test" / "__init__.py"
+    layers.write_text(
+        "from torch import nn\n\n\nclass Scale(nn.Module):\n    def forward(self, x):\n        return x * 2\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    _installed.cache_clear()
+    again = mine([str(folder)], cache).sources[0]
+    assert (again.cached, again.translated) == (False, 1)
+    assert mine([str(folder)], cache).sources[0].cached
+    _installed.cache_clear()
