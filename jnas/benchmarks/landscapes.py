@@ -184,10 +184,12 @@ class Trial:
                 except NothingPossible:
                     refused.append(Infeasible(plan.kind, plan.way, "nothing possible"))
                     break
+                number_of_parent = plan.parent if found.parent is None else found.parent
+                parent = candidate(self.history, number_of_parent).tree
                 verdict = judge(parent, found.tree, found.edit, library, self.landscape.inspect, CAPS, known)
                 if verdict.feasible:
                     family = family_of(found.edit, parent, library)
-                    made = {"kind": plan.kind, "way": plan.way, "parent": plan.parent, "edit": found.edit}
+                    made = {"kind": plan.kind, "way": plan.way, "parent": number_of_parent, "edit": found.edit}
                     self._add(canonical(found.tree, library), verdict, infeasible=tuple(refused), family=family, **made)
                     return True
                 refused.append(Infeasible(plan.kind, plan.way, str(verdict.reason)))

@@ -1,9 +1,9 @@
 """The Bayesian planner (ours): where and how to edit, and which of the children to prefer.
 
-A plan takes its parent from the candidates that are good, or new while the search is stuck; edit kind and way are the
-best in one draw from the posterior of effects.py for a parent in its state (Thompson sampling of their joint utility);
-the preference that goes with the plan ranks the children (preference.py), with what the same posterior says of families
-and depths. Of several objectives each plan draws a mixture (pareto.py), and sees that as the score.
+A plan names parents that are good, or new while the search is stuck; edit kind and way are the best in one draw from
+the posterior of effects.py for one of them in its state (Thompson sampling of their joint utility); the preference that
+goes with the plan ranks children of all of them (preference.py), with what the same posterior says of families and
+depths. Of several objectives each plan draws a mixture (pareto.py), and sees that as the score.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def hierarchical(
         belief = pooled(tables, drawn, arm)
         preference = preference and replace(preference, promise=effects.promise(drawn, arm, weight))
     explanation = (
-        f"parent {parent} of the {len(parents)} most promising; {arm[0]}, {arm[1]} by {by}: "
+        f"children of {_numbers(parents)}; {arm[0]}, {arm[1]} by {by}: "
         + ", ".join(f"{name} {mean:.2f} [{low:.2f}, {high:.2f}]" for name, (mean, low, high) in belief.items())
         + f"; diversity weighs {weight:.2f}"
     )
@@ -75,6 +75,11 @@ def hierarchical(
         "outcomes": {name: [round(value, 4) for value in values] for name, values in belief.items()},
     }
     return Plan(parent, *arm, explanation, draws, preference)
+
+
+def _numbers(parents: Sequence[int]) -> str:
+    *others, last = map(str, parents)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def conjugate(history: Sequence[Record], arm: Arm) -> Belief:

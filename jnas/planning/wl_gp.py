@@ -63,7 +63,7 @@ def wl_gp(
     without: frozenset[str] = frozenset(),
     pending: Sequence[Record] = (),
 ) -> Plan:
-    """Parent uniformly from the top K, kind uniform, minimal way; the child of highest expected improvement."""
+    """Kind uniform, minimal way; the child of highest expected improvement among those of the top K."""
     kinds = open_arms((), without)  # of no history, so that nothing is there to repeat
     kind = kinds[int(rng.integers(len(kinds)))]
     leaders = best(history, OBSERVATIONS - len(pending))
@@ -80,7 +80,7 @@ def wl_gp(
     if pending:
         believed_targets = preference._predict(features[len(leaders) :])[0]
         preference = replace(preference, rows=rows, targets=np.concatenate([targets, believed_targets]))
-    explanation = f"parent {parent} of the best {len(parents)}, {kind} drawn uniformly; most expected improvement"
+    explanation = f"{kind} of the best {len(parents)}, drawn uniformly; most expected improvement"
     return Plan(parent, kind, "minimal", explanation, {"parents": list(parents)}, preference)
 
 

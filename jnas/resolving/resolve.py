@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import cycle, islice
 from typing import TypeVar
 
 import numpy as np
@@ -56,7 +56,8 @@ class NothingPossible(Exception):
 class Proposal:
     """An edit, the tree that it makes, and the questions that led to it.
 
-    `tree` is what comes of `later` edits too, where the `aim` takes more than one.
+    `tree` is what comes of `later` edits too, where the `aim` takes more than one. `parent` is the number of what is
+    edited, where that was still open in the plan.
     """
 
     edit: Edit
@@ -64,6 +65,7 @@ class Proposal:
     choices: tuple[tuple[Question, Choice], ...]
     later: tuple[Edit, ...] = ()
     aim: Aim | None = None
+    parent: int | None = None
 
 
 def ask(
@@ -128,8 +130,9 @@ def resolve(
 
     trust: the chooser takes place, block or setting, and arguments. reverse: the same among edits that turn the recent
     direction round. minimal: place, block or setting are drawn, the chooser fills the values. Answers outside the
-    listed options become uniform draws. A plan with a preference has whole edits drawn as in the minimal way; the
-    minimal way takes the best of them, the others ask about the few best. Raises NothingPossible.
+    listed options become uniform draws. A plan with a preference has whole edits of its parents drawn as in the minimal
+    way; the minimal way, or nobody to ask, takes the best of them, the others ask about the few best. Raises
+    NothingPossible.
     """
     kind, direction = aim(plan, history, library, shape)
     made = composites((record.edit for record in history if record.edit is not None), library)
@@ -138,31 +141,48 @@ def resolve(
     dialogue = Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
     if plan.preference is None:
         edit = choose_edit(dialogue)
-    else:
-        edit = _choose_preferred(dialogue, plan.preference, known)
-    return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
+        return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
+    parent, edit = _choose_preferred(dialogue, plan.preference, history, known)
+    return Proposal(edit, apply(candidate(history, parent).tree, edit), tuple(dialogue.choices), parent=parent)
 
 
-def _choose_preferred(dialogue: Dialogue, preference: Preference, known: Collection[str]) -> Edit:
-    """The best of some random edits to new trees, or what the chooser takes of the few best."""
-    drawing = replace(dialogue, minimal=True, chooser=UniformChooser(), choices=[])
-    edits: dict[str, Edit] = {}
-    for _ in range(DRAWN):
+def _choose_preferred(
+    dialogue: Dialogue, preference: Preference, history: Sequence[Record], known: Collection[str]
+) -> tuple[int, Edit]:
+    """The best of some random edits to new trees, or what the chooser takes of the few best; with the parent's number.
+
+    The edits are of all parents that the preference names, in turn: which parent is worth it shows in its children.
+    """
+    library, parents = dialogue.library, [candidate(history, number) for number in preference.parents]
+    shape, made, scope = dialogue.options.shape, dialogue.options.composites, dialogue.options.scope
+    each = [Options(parent.tree, library, shape, made, scope) for parent in parents]
+    drawings = [
+        replace(dialogue, options=options, minimal=True, chooser=UniformChooser(), choices=[]) for options in each
+    ]
+    found: dict[str, tuple[Record, Edit, Node]] = {}
+    for _, parent, drawing in zip(range(DRAWN), cycle(parents), cycle(drawings), strict=False):
         with suppress(NothingPossible):
             edit = choose_edit(drawing)
-            edits.setdefault(tree_hash(apply(dialogue.tree, edit), dialogue.library), edit)
-    fresh = [edit for name, edit in edits.items() if name not in known]
+            child = apply(parent.tree, edit)
+            found.setdefault(tree_hash(child, library), (parent, edit, child))
+    fresh = [child for name, child in found.items() if name not in known]
     if not fresh:
         raise NothingPossible(f"no {dialogue.kind} of {DRAWN} drawn leads to a new tree")
     scores = preference.score(
-        [tree_features(apply(dialogue.tree, edit), dialogue.library) for edit in fresh],
-        [(family_of(edit, dialogue.tree, dialogue.library), depth(edit.path)) for edit in fresh],
+        [tree_features(child, library) for _, _, child in fresh],
+        [(family_of(edit, parent.tree, library), depth(edit.path)) for parent, edit, _ in fresh],
     )
-    ranked = [fresh[i] for i in np.argsort(-scores, kind="stable")]
-    if dialogue.minimal:
-        return ranked[0]
-    shortlist = [ranked[i] for i in dialogue.rng.permutation(min(SHORTLIST, len(ranked)))]
-    return dialogue.pick("Which edit?", "edit", shortlist, lambda edit: describe(edit, dialogue.tree))
+    ranked = [fresh[i][:2] for i in np.argsort(-scores, kind="stable")]
+    if dialogue.minimal or isinstance(dialogue.chooser, UniformChooser):  # chance knows less than the preference
+        chosen = ranked[0]
+    else:
+        shortlist = [ranked[i] for i in dialogue.rng.permutation(min(SHORTLIST, len(ranked)))]
+        chosen = dialogue.pick("Which edit?", "edit", shortlist, lambda item: _edit_line(*item))
+    return chosen[0].number, chosen[1]
+
+
+def _edit_line(parent: Record, edit: Edit) -> str:
+    return f"of network {parent.number} ({parent.score or 0:.3f}): {describe(edit, parent.tree)}"
 
 
 def random_edit(options: Options, kind: str, rng: np.random.Generator) -> Edit:

@@ -199,7 +199,8 @@ class Search:
                     attempts.append(_attempt(round_, slot, attempt, plan, "", "nothing possible", str(nothing), key))
                     break
                 key = proposal.aim.idea if proposal.aim else key
-                yield attempt, plan, proposal
+                parent_number = plan.parent if proposal.parent is None else proposal.parent
+                yield attempt, replace(plan, parent=parent_number), proposal
             given_up |= {key or plan.kind}
 
     def _resolve(

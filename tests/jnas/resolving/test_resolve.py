@@ -219,6 +219,9 @@ def test_nothing_possible_is_said() -> None:
 class Deep:
     """Prefers trees with many nodes."""
 
+    def __init__(self, *parents: int) -> None:
+        self.parents = parents or (0,)
+
     def score(self, children, where) -> np.ndarray:
         assert len(children) == len(where)
         return np.array([child["nodes"] for child in children], float)
@@ -237,6 +240,17 @@ def test_a_preference_ranks_whole_edits() -> None:
     ((question, choice),) = asked.choices
     assert choice.source == "llm" and 1 < len(question.fields["edit"]) <= 6
     infer(asked.tree, LIBRARY, SHAPE)
+
+
+def test_a_preference_compares_children_of_several_parents() -> None:
+    long = network(START.args["stem"], [*START.args["stages"], START.args["stages"][-1]])
+    past = (record(0, START), record(1, long))
+    plan = Plan(0, "insert", "trust", "", preference=Deep(0, 1))
+    best = resolve(plan, past, START, LIBRARY, SHAPE, UniformChooser(), np.random.default_rng(0))
+    assert best.parent == 1 and best.tree == apply(long, best.edit) and not best.choices  # nobody to ask: the best
+    asked = resolve(plan, past, START, LIBRARY, SHAPE, Scripted(lambda *_: {"edit": "1"}), np.random.default_rng(0))
+    ((question, _),) = asked.choices
+    assert "of network 1 (0.500)" in question.text and asked.tree == apply(past[asked.parent].tree, asked.edit)
 
 
 def test_a_preference_never_proposes_a_known_tree() -> None:
