@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from jnas.library.store import Library, default_cache
+from jnas.reports.curves import training_curves
 from jnas.reports.trees import read_tree
 from jnas.runs.directory import write_atomically
 from jnas.training.recipe_files import recipe as find_recipe
@@ -86,6 +88,7 @@ def train(options: argparse.Namespace) -> int:
     if is_first_process():
         write_atomically(out / "tree.json", json.dumps(to_json(tree), indent=1) + "\n")
         write_atomically(out / "metrics.jsonl", _metrics(fits, options.score_on))
+        write_atomically(out / "curves.svg", _curves(name, fits) + "\n")
         write_atomically(out / "README.md", model_card(name, tree, library, dataset, options, recipe, fits))
         print(f"weights, metrics and model card: {out}")
     for series in kept:
@@ -139,6 +142,8 @@ Mean accuracy on the {options.score_on} images after the last epoch: {mean}
 
 Recipe `{options.recipe}`: {settings}.
 
+![Accuracy and loss over epochs](curves.svg)
+
 Mined blocks in it:
 
 {origins}
@@ -146,7 +151,8 @@ Mined blocks in it:
 `tree.json` is the architecture; `weights/seed-N` are the parameters as Orbax writes them:
 
     from jnas.models.build import build
-    from jnas.reports.trees import read_tree
+    from jnas.reports.curves import training_curves
+from jnas.reports.trees import read_tree
     from jnas.training import weights
     from translators.runtime.state import load_state_dict
 
@@ -191,6 +197,19 @@ def _outcome(fit: Fit) -> str:
         return f"{100 * fit.accuracy:.2f} %"
     why = "is not a number" if fit.status == "nan" else "stays above that of guessing"
     return f"diverged (the loss {why})"
+
+
+def _curves(name: str, fits: Mapping[int, Fit]) -> str:
+    """Accuracy on the scored images where every epoch was scored, else on the training images."""
+    accuracy, loss = {}, {}
+    for seed, fit in fits.items():
+        whole = [point for point in fit.curve if math.isfinite(point.train_loss)]
+        every = all(point.accuracy is not None for point in whole)
+        accuracy[seed] = [
+            (p.epoch + 1, p.train_accuracy if not every or p.accuracy is None else p.accuracy) for p in whole
+        ]
+        loss[seed] = [(p.epoch + 1, p.train_loss) for p in whole]
+    return training_curves(name, accuracy, loss)
 
 
 def _metrics(fits: Mapping[int, Fit], score_on: str) -> str:

@@ -26,7 +26,7 @@ MISSED = 3  # exit code of --check
 BENCHMARKS = {
     "tpu-compile": (
         "jnas.benchmarks.tpu_compile",
-        "training steps compiled for TPU v5e without one, and their roofline",
+        "training steps compiled for TPU v5e without one; roofline",
     ),
     "edits": ("jnas.benchmarks.edits", "chains of random edits: how many pass the gate, train, and how fast"),
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jnas.evaluation.inspection import inspection
 from jnas.evaluation.outcomes import Result
 from jnas.evaluation.pool import Job, Pool, Reply
+from jnas.evaluation.ray_pool import RayPool
 from jnas.library.store import Library
 from jnas.models.build import BuildError
 from jnas.models.costs import Unmeasured
 from jnas.runs.configuration import Configuration, EvaluationSettings, FinalSettings
 from jnas.runs.randomness import folded_seed
+from jnas.training.fidelity import rung_file, survivors
 from jnas.training.recipe_files import recipe
 from jnas.trees.node import Node, to_json
 
@@ -36,7 +38,7 @@ class LongTraining:
 class Evaluator:
     """A pool of workers and everything about the run that a worker has to know."""
 
-    pool: Pool
+    pool: Pool | RayPool
     configuration: Configuration
     libraries: Sequence[Path]
     shape: tuple[int, int, int]
@@ -68,7 +70,27 @@ class Evaluator:
         extra = {"seed": seed, "score_on": "validation"}
         settings = self.configuration.evaluation
         jobs = [self._job("train", tree, settings, extra) for tree in trees]
-        self.pool.run(jobs, progress, lambda index, reply: finished(index, _result(reply)))
+        if settings.rungs:
+            self._train_by_rungs(jobs, progress, finished)
+        else:
+            self.pool.run(jobs, progress, lambda index, reply: finished(index, _result(reply)))
+
+    def _train_by_rungs(self, jobs: Sequence[Job], progress: Progress, finished: Callable[[int, Result], None]) -> None:
+        """Results are told when the last rung is done: whoever stays depends on all, also after a restart."""
+        settings = self.configuration.evaluation
+        open_, results = list(range(len(jobs))), [Result("lost")] * len(jobs)
+        for rung in settings.rungs:
+            here = [replace(jobs[i], arguments=_rung(jobs[i].arguments, rung)) for i in open_]
+
+            def done(place: int, reply: Reply, indices: Sequence[int] = tuple(open_)) -> None:
+                results[indices[place]] = _result(reply)
+
+            self.pool.run(here, lambda place, values, indices=tuple(open_): progress(indices[place], values), done)
+            kept = survivors([results[i].accuracy for i in open_], settings.keep)
+            open_ = [open_[place] for place in kept]
+        for index, job in enumerate(jobs):
+            finished(index, results[index])
+            rung_file(job.arguments).remove()
 
     def train_longer(
         self, trainings: Sequence[LongTraining], progress: Progress, finished: Callable[[int, Result], None]
@@ -92,10 +114,21 @@ class Evaluator:
             "tree": tree,
             "libraries": [str(folder) for folder in self.libraries],
             "dataset": asdict(self.configuration.dataset),
-            "recipe": asdict(recipe(settings.recipe, settings.epochs)),
+            "recipe": asdict(recipe(settings.recipe, _epochs(settings))),
             **extra,
         }
         return Job(operation, arguments, settings.time_limit)
+
+
+def _epochs(settings: EvaluationSettings | FinalSettings) -> int | None:
+    """Of the whole schedule: by rungs, those of the last."""
+    if isinstance(settings, EvaluationSettings) and settings.rungs:
+        return settings.rungs[-1]
+    return settings.epochs
+
+
+def _rung(arguments: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+    return {**arguments, "rung": {"epochs": epochs, "of": arguments}}
 
 
 def _result(reply: Reply) -> Result:

@@ -14,6 +14,7 @@ from jnas.library.store import Library, default_cache, open_library
 from jnas.models.build import build
 from jnas.models.evaluation import evaluating_here
 from jnas.training.data import open_dataset
+from jnas.training.fidelity import rung_file
 from jnas.training.first_step import first_step
 from jnas.training.loop import enable_compilation_cache, fit
 from jnas.training.recipes import Recipe
@@ -41,7 +42,10 @@ def step(arguments: Mapping[str, Any], progress: Progress) -> dict[str, bool]:
 
 
 def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """A Result: trained by the recipe, scored on "validation" or "test". With "weights" the end state is kept there."""
+    """A Result: trained by the recipe, scored on "validation" or "test". With "weights" the end state is kept there.
+
+    With "rung" the training goes to its "epochs" and waits there, from where that "of" the same arguments goes on.
+    """
     enable_compilation_cache(default_cache() / "compiled")
     library, tree = _tree(arguments)
     dataset, recipe = _dataset(**arguments["dataset"]), Recipe(**arguments["recipe"])
@@ -52,6 +56,9 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         recipe,
         seed=arguments["seed"],
         score_on=arguments["score_on"],
+        snapshots=rung_file(arguments["rung"]["of"]) if "rung" in arguments else None,
+        save_every=recipe.epochs,
+        epochs=arguments["rung"]["epochs"] if "rung" in arguments else None,
         progress=lambda epoch, step, steps, loss: progress(
             epoch=step / steps * recipe.epochs, epochs=recipe.epochs, loss=float(loss)
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +13,7 @@ from jnas.reports.changes import changed
 from jnas.reports.costs import known_costs
 from jnas.reports.run import Run, accuracy
 from jnas.reports.text import clean, count, duration, gain, percent
+from jnas.training.fidelity import Agreement, agreements
 from jnas.trees.drawing import draw
 from jnas.trees.picture import lines
 from translators.diagnostics import UserError
@@ -22,6 +25,8 @@ def print_summary(run: Run, console: Console | None = None) -> None:
     console.print(_candidates(run))
     if run.front:
         console.print(_front(run))
+    if found := agreements([row.result.curve for row in run.candidates if row.result is not None]):
+        console.print(_fidelities(found))
     for table in credit.tables(run):
         console.print(table)
     if run.best is not None:
@@ -70,6 +75,17 @@ def _front(run: Run) -> Table:
             count(row.verdict.multiply_adds),
             "" if latency is None else f"{1000 * latency:.3f}",
         )
+    return table
+
+
+def _fidelities(found: Sequence[Agreement]) -> Table:
+    table = Table(title="Rank correlation of short trainings with longer ones", title_justify="left")
+    for name in ("epochs", "with", "candidates", "Kendall", "90 % interval", "Spearman"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in found:
+        interval = f"{row.low:.2f} to {row.high:.2f}"
+        numbers = str(row.epochs), str(row.later), str(row.candidates)
+        table.add_row(*numbers, f"{row.kendall:.2f}", interval, f"{row.spearman:.2f}")
     return table
 
 

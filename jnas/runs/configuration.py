@@ -18,6 +18,7 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "configurations"
 NOT_IDENTITY = (
     "search.budget",
     "search.workers",
+    "search.pool",
     "search.hours",
     "llm.calls",
     "llm.tokens",
@@ -39,7 +40,7 @@ class DatasetSettings:
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    name: str = "thompson"
+    name: str = "hierarchical"
     top_k: int = 5
     epsilon: float = 0.5  # of thompson
     diversity: float = 0.5  # of hierarchical
@@ -71,6 +72,8 @@ class Caps:
 class EvaluationSettings:
     recipe: str = "quick"
     epochs: int | None = None  # None: what the recipe says
+    rungs: tuple[int, ...] = ()  # epochs after which only the best share `keep` of a round goes on; the last is the end
+    keep: float = 1 / 3
     time_limit: float = 600.0  # seconds, compilation included
     memory_limit: float = 8.0  # GiB
     cores: int | None = None  # of a CPU, for each worker; None: all of them
@@ -90,6 +93,7 @@ class SearchSettings:
     budget: int = 16  # trained candidates, the start tree not counted
     round_size: int = 1  # proposals planned from the same history
     workers: int = 1
+    pool: str = "local"  # or "ray" for a cluster of this machine alone, "ray:ADDRESS" for one that runs
     seed: int = 0
     hours: float | None = None  # after so many, all starts of the run together, no more rounds begin
 
@@ -123,6 +127,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "caps.multiply_adds": (1, float("inf")),
     "caps.memory": (0, float("inf")),
     "evaluation.epochs": (1, float("inf")),
+    "evaluation.keep": (0, 1),
     "evaluation.time_limit": (1, float("inf")),
     "evaluation.memory_limit": (1, float("inf")),
     "evaluation.cores": (1, 1024),

@@ -15,6 +15,7 @@ from jnas.evaluation.evaluator import Evaluator, Progress
 from jnas.evaluation.outcomes import Result
 from jnas.evaluation.placement import tpu_chips
 from jnas.evaluation.pool import Pool, Setting
+from jnas.evaluation.ray_pool import RayPool
 from jnas.knowledge.ideas import Knowledge, read_ideas, write_ideas
 from jnas.knowledge.template import template
 from jnas.library.mining import mine
@@ -30,12 +31,13 @@ from jnas.resolving.choosers import REPLAY, Chooser, make_chooser
 from jnas.resolving.transcript import Transcript
 from jnas.runs import archive
 from jnas.runs.claim import claim, claim_library
-from jnas.runs.configuration import Configuration, LanguageModelSettings
+from jnas.runs.configuration import Configuration, DatasetSettings, LanguageModelSettings
 from jnas.runs.database import RunDatabase
 from jnas.runs.directory import RunDirectory
 from jnas.runs.phases import Phases
 from jnas.searching.steps import Search
 from jnas.training.data import open_dataset
+from jnas.training.folders import PREFIX
 from jnas.training.recipe_files import recipe
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
@@ -53,7 +55,7 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
         claim(directory, database, configuration)
         phases = Phases(database, "starting")
         dataset = open_dataset(**asdict(configuration.dataset))
-        pool = Pool(configuration.search.workers, setting(configuration, directory), directory.logs)
+        pool = open_pool(configuration, directory)
         with pool, _view(configuration, directory, database, quiet) as view:
             phases.enter("mining")
             library, folders = _mined(configuration, phases, view)
@@ -67,6 +69,17 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
             yield job
 
 
+def open_pool(configuration: Configuration, directory: RunDirectory) -> Pool | RayPool:
+    """The workers of this machine, or of a cluster. Raises UserError."""
+    workers, name = configuration.search.workers, configuration.search.pool
+    kind, _, address = name.partition(":")
+    if kind == "ray":
+        return RayPool(workers, setting(configuration, directory), address)
+    if name != "local":
+        raise UserError(f"search.pool = {name}: expected local, ray or ray:ADDRESS{_nearest(kind, ('local', 'ray'))}")
+    return Pool(workers, setting(configuration, directory), directory.logs)
+
+
 def setting(configuration: Configuration, directory: RunDirectory) -> Setting:
     """What the workers of a run get and see: the blocks written for it, its data, and a place for weights."""
     weights = directory.root.resolve() / "weights"
@@ -75,10 +88,17 @@ def setting(configuration: Configuration, directory: RunDirectory) -> Setting:
     return Setting(
         configuration.evaluation.memory_limit,
         configuration.evaluation.cores,
-        readable=(str(directory.written.resolve()), data),
+        readable=(str(directory.written.resolve()), data, *_named_files(configuration.dataset)),
         writable=(str(weights),),
         network="://" in data or bool(tpu_chips()),  # the runtime of a TPU asks the machine's metadata server
     )
+
+
+def _named_files(dataset: DatasetSettings) -> Iterator[str]:
+    """Absolute paths that a data set's name and splits give."""
+    for path in (dataset.splits, dataset.name.removeprefix(PREFIX) if dataset.name.startswith(PREFIX) else None):
+        if path is not None:
+            yield str(Path(path).resolve())
 
 
 @contextmanager
@@ -137,6 +157,11 @@ def check_names(configuration: Configuration) -> None:
         ("final.recipe", configuration.final.recipe),
     ):
         recipe(name, origin=f"{key} = ")
+    rungs = configuration.evaluation.rungs
+    if list(rungs) != sorted(set(rungs)) or min(rungs, default=1) < 1:
+        raise UserError(f"evaluation.rungs = {list(rungs)}: expected numbers of epochs that rise, such as [1, 3, 9]")
+    if rungs and configuration.evaluation.epochs is not None:
+        raise UserError("evaluation.epochs: the last of evaluation.rungs says how long a training is; leave it out")
     if configuration.llm.proposer not in PROPOSERS:
         proposer = configuration.llm.proposer
         raise UserError(

@@ -101,6 +101,10 @@ class SnapshotFile:
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}); make room or choose another") from None
 
+    def remove(self) -> None:
+        """What no training goes on from."""
+        self.path.unlink(missing_ok=True)
+
     def load(self, carry: Any) -> Snapshot | None:
         if not self.path.is_file():
             return None

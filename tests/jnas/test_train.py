@@ -44,6 +44,7 @@ def test_a_tree_becomes_weights_metrics_and_a_card(
         (2, 0, "validation"),
     ]
     assert json.loads((out / "tree.json").read_text()) == to_json(TREE)
+    assert (out / "curves.svg").read_text().count("<path") == 4
     card = (out / "README.md").read_text()
     assert "| 2 | " in card and "fashion_mnist_small" in card and f"{100 * lines[0]['accuracy']:.2f} %" in card
     model = build(TREE, open_library(), (1, 28, 28), 10)
