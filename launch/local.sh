@@ -5,7 +5,7 @@ place=local
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 option=([source]="$root" [secret]="" [jax]="")
-identity=(name)
+identity=(name) billed=""
 
 usage() {
   cat <<'HELP'

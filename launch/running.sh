@@ -2,7 +2,7 @@
 # Sourced by common.sh: commands are shown, run and explained when they fail, and whatever happened, the launcher's last
 # lines say what is still running and billed.
 # shellcheck disable=SC2154  # place, root, state, verb, identity: of common.sh
-errors=/dev/null
+errors=/dev/null billed=", and billed while it runs"
 exec 4>&1 # what a dry run says inside $(...)
 
 watch_the_end() {
@@ -88,7 +88,7 @@ finish() { # finish CODE
     if ! left=$(left_running 2>"$errors"); then
       printf 'cannot tell what is still running and billed: %s; look with\n  %s\n' "$(reason 1)" "$(this status)"
     elif [[ -n $left ]]; then
-      printf 'still there, and billed while it runs:\n%s\nend it with\n  %s\n' "$left" "$(this delete)"
+      printf 'still there%s:\n%s\nend it with\n  %s\n' "$billed" "$left" "$(this delete)"
     else
       echo "nothing of it is left running"
     fi >&2
