@@ -12,6 +12,7 @@ from translators.class_graph import ClassGraph
 from translators.index import Module, Symbol, Unit
 from translators.rewriting import names
 from translators.rewriting.context import Resolved, Scope, Surroundings
+from translators.rewriting.dispatch import Transformer
 from translators.rewriting.refusals import call_text, refusal
 from translators.rewriting.unit import Call, Facts, Rewritten
 
@@ -20,7 +21,7 @@ OF_FUNCTION = -1
 _CONSTRUCTION = ("init", "reset_parameters", "__init__", "_weights")
 
 
-class State(cst.CSTTransformer):
+class State(Transformer):
     """Base of the families. Every statement being visited is on `statements`, every scope on `scopes`."""
 
     def __init__(
