@@ -9,6 +9,7 @@ import sys
 COMMANDS = {
     "search": "search for an architecture: the main job",
     "mine": "translate PyTorch source into a library of blocks",
+    "knowledge": "ideas from papers: build, show, stats",
     "train": "train one tree",
     "report": "write the report of a run",
     "runs": "list, show, verify, export and repair runs",

@@ -35,6 +35,7 @@ BENCHMARKS = {
     "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
     "store": ("jnas.benchmarks.store", "a run of many candidates: opened, appended to, read as the planner reads it"),
     "translate": ("jnas.benchmarks.translate", "translated blocks against PyTorch, beside tools that trace it"),
+    "fairness": ("jnas.benchmarks.fairness", "attribute-fair against uniform sampling of ideas on a --table of cells"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
 }
 

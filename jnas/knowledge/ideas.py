@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Idea:
     edits: int = 1
     direction: str = ""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Says where the idea belongs and which one it is; the same wherever it is stored."""
         return f"{self.place}/{hashlib.sha256(self.text.encode()).hexdigest()[:8]}"

@@ -74,10 +74,10 @@ class ModelChooser:
 
         An answer that is not allowed is handed back once with what is wrong.
         """
-        reply = self._reply(Request(question.text, seed, question.fields))
+        reply = self._reply(self._request(question, seed))
         values = read_answer(reply.text)
         if not reply.problem and (wrong := mistake(question, values)):
-            again = self._reply(Request(repair(question, reply.text, wrong).text, seed, question.fields))
+            again = self._reply(self._request(repair(question, reply.text, wrong), seed))
             reply = replace(
                 again,
                 input_tokens=reply.input_tokens + again.input_tokens,
@@ -88,9 +88,17 @@ class ModelChooser:
         tokens = reply.input_tokens + reply.output_tokens
         return Choice({} if reply.problem else values, "llm", reply.seconds, tokens, reply.problem)
 
+    def knows(self, question: Question, seed: int) -> bool:
+        """Whether the question would be answered from the transcript."""
+        return self._transcript.recall(key_of(self._identity, self._request(question, seed).to_plain())) is not None
+
     def write(self, instructions: str, prompt: str, seed: int, tokens: int) -> Reply:
         """Free text of at most `tokens` tokens. Raises BudgetSpent and UserError."""
         return self._reply(Request(prompt, seed, instructions=instructions, answer_tokens=tokens))
+
+    @staticmethod
+    def _request(question: Question, seed: int) -> Request:
+        return Request(question.text, seed, question.fields, question.instructions)
 
     def _reply(self, request: Request) -> Reply:
         plain = request.to_plain()

@@ -23,7 +23,7 @@ class Request:
 
     @property
     def question(self) -> Question:
-        return Question(self.prompt, self.fields)
+        return Question(self.prompt, self.fields, self.instructions)
 
     def to_plain(self) -> dict[str, Any]:
         return {**vars(self), "fields": {name: list(options) for name, options in self.fields.items()}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +19,8 @@ T = TypeVar("T")
 LINE_LIMIT = 80  # characters of an option or of a past edit
 ANSWER_LIMIT = 10_000  # characters of an answer that are looked at
 FENCE = "```"
+TEXT: tuple[str, ...] = ()  # in place of options: the field takes a line of free text
+TEXT_LIMIT = 160  # characters of it
 
 INSTRUCTIONS = (
     "You improve a neural network by one small edit at a time. Choose among the listed options only. Lines between "
@@ -28,10 +30,11 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True)
 class Question:
-    """`text` for the model (INSTRUCTIONS go before it); an answer gives each field one of its options."""
+    """`text` for the model, `instructions` go before it; an answer gives each field one of its options, or TEXT."""
 
     text: str
     fields: Mapping[str, tuple[str, ...]]
+    instructions: str = INSTRUCTIONS
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,18 @@ class Choice:
     problem: str = field(default="")
 
 
+LINE = rf'"\"" [^"\\\x00-\x1f]{{0,{TEXT_LIMIT}}} "\""'  # free text as a term of a grammar
+
+
 def schema(question: Question) -> dict[str, Any]:
-    """JSON schema of the answers: an object with one enum per field and nothing else."""
+    """JSON schema of the answers: an object with one enum, or a text, per field and nothing else."""
+    kinds = {
+        name: {"enum": list(options)} if options else {"maxLength": TEXT_LIMIT}
+        for name, options in question.fields.items()
+    }
     return {
         "type": "object",
-        "properties": {name: {"type": "string", "enum": list(options)} for name, options in question.fields.items()},
+        "properties": {name: {"type": "string", **kind} for name, kind in kinds.items()},
         "required": list(question.fields),
         "additionalProperties": False,
     }
@@ -60,7 +70,7 @@ def grammar(question: Question) -> str:
     terms, opening = [], "{"
     for name, options in question.fields.items():
         terms.append(json.dumps(f"{opening}{json.dumps(name)}:"))
-        terms.append("(" + " | ".join(json.dumps(json.dumps(option)) for option in options) + ")")
+        terms.append("(" + " | ".join(json.dumps(json.dumps(option)) for option in options) + ")" if options else LINE)
         opening = ","
     return f'root ::= {" ".join(terms)} "}}"'
 
@@ -77,8 +87,10 @@ def read_answer(text: str | None) -> dict[str, str]:
 
 
 def draw(question: Question, rng: np.random.Generator) -> dict[str, str]:
-    """Every field uniformly."""
-    return {name: options[int(rng.integers(len(options)))] for name, options in question.fields.items()}
+    """Every field uniformly; no text."""
+    return {
+        name: options[int(rng.integers(len(options)))] if options else "" for name, options in question.fields.items()
+    }
 
 
 def mistake(question: Question, values: Mapping[str, str]) -> str:
@@ -86,7 +98,9 @@ def mistake(question: Question, values: Mapping[str, str]) -> str:
     for name, options in question.fields.items():
         if name not in values:
             return f"{name} is missing; expected a JSON object with {', '.join(question.fields)}"
-        if values[name] not in options:
+        if not options and len(values[name]) > TEXT_LIMIT:
+            return f"{name} has {len(values[name])} characters; expected at most {TEXT_LIMIT}"
+        if options and values[name] not in options:
             return f"{name} is {clean(json.dumps(values[name]))}; expected one of {clean(', '.join(options), 200)}"
     extra = [name for name in values if name not in question.fields]
     return f"{clean(extra[0])} was not asked for; expected {', '.join(question.fields)} only" if extra else ""
@@ -95,7 +109,7 @@ def mistake(question: Question, values: Mapping[str, str]) -> str:
 def repair(question: Question, answer: str, wrong: str) -> Question:
     """The question once more, with the answer that was not allowed and what is wrong with it."""
     text = f"{question.text}\nYour last answer was refused:\n{fenced([answer or 'nothing', wrong], 300)}\nAnswer again."
-    return Question(text, question.fields)
+    return replace(question, text=text)
 
 
 def settle(question: Question, choice: Choice, seed: int) -> Choice:

@@ -65,7 +65,7 @@ def test_what_is_said_twice_counts_once() -> None:
 )
 def test_a_bad_idea_is_named_by_its_line(change: dict, words: str) -> None:
     text = f"{json.dumps(GOOD)}\n{json.dumps({**GOOD, **change})}"
-    with pytest.raises(UserError, match="ideas.jsonl, line 2") as error:
+    with pytest.raises(UserError, match=r"ideas\.jsonl, line 2") as error:
         parse_ideas(text, "ideas.jsonl", template())
     assert words in str(error.value)
 

@@ -78,7 +78,7 @@ def test_several_edits_follow_one_another() -> None:
 def test_places_keep_to_their_part_of_the_network() -> None:
     for seed in range(5):
         late = realised(Aim("Exchange late.", ("insert", "swap"), families=("mixer",), where="late"), seed=seed)
-        assert late.edit.path[:2] == ("stages", 2)
+        assert late.edit.path[0] == "stages" and late.edit.path[1] >= 2
         stem = realised(Aim("Another stem.", ("swap",), families=("convolution",), where="stem"), seed=seed)
         assert stem.edit.path[0] == "stem"
 
