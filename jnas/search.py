@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--proposer", metavar="NAME", help="edits, or code: the LLM writes blocks (a comparison)")
     parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--pool", metavar="NAME", help="local, ray or ray:ADDRESS: where candidates are trained")
     parser.add_argument("--max-hours", type=float, metavar="H", help="of all starts together; no round begins after")
     parser.add_argument("--max-usd", type=float, metavar="D", help="for the language model; machines are not counted")
     parser.add_argument(
@@ -143,6 +144,7 @@ def _overrides(options: argparse.Namespace) -> list[str]:
         "llm.name": options.llm,
         "llm.proposer": options.proposer,
         "search.seed": options.seed,
+        "search.pool": options.pool,
         "search.hours": options.max_hours,
         "llm.dollars": options.max_usd,
     }

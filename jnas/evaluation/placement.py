@@ -20,8 +20,8 @@ class Placement:
     cores: tuple[int, ...] | None = None
 
 
-def placements(workers: int, cores: int | None) -> list[Placement]:
-    """One for each worker of this machine.
+def placements(workers: int, cores: int | None, first: int = 0) -> list[Placement]:
+    """One for each worker of this machine, the first as number `first`.
 
     A worker sees one accelerator, or `cores` cores, however many workers there are: on how many devices or threads a
     sum is spread changes its last bits, and the number of workers must not change a result.
@@ -32,7 +32,7 @@ def placements(workers: int, cores: int | None) -> list[Placement]:
         sharing = -(-workers // len(gpus))
         memory = {} if sharing == 1 else {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{SHARE / sharing:.3f}"}
         return [Placement({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)], **memory}) for i in range(workers)]
-    return [Placement(cores=_share(_available(), index, cores)) for index in range(workers)]
+    return [Placement(cores=_share(_available(), first + index, cores)) for index in range(workers)]
 
 
 def tpu_chips() -> list[str]:

@@ -74,12 +74,12 @@ class Setting:
 
 
 class Pool:
-    """Workers of this machine; a context manager that ends them."""
+    """Workers of this machine; a context manager that ends them. `first` is the place of the first among its cores."""
 
-    def __init__(self, workers: int, setting: Setting, logs: Path) -> None:
+    def __init__(self, workers: int, setting: Setting, logs: Path, first: int = 0) -> None:
         self._workers: list[_Worker] = []
         try:
-            for index, placement in enumerate(placements(workers, setting.cores)):
+            for index, placement in enumerate(placements(workers, setting.cores, first)):
                 self._workers.append(_Worker(setting, placement, logs / f"worker-{index}.log"))
         except BaseException:
             self.close()
