@@ -19,7 +19,7 @@ from translators.rewriting import names
 _RUNTIME = "translators.runtime"
 _SUPPORT = names.words(
     """later Registry refuse unsupported refuse_alias refuse_same look_up require set_item get_item
-    unless_in_place"""
+    update_item unless_in_place unless_written activated"""
 )
 _DUNDER_ATTRIBUTES = names.words("__init__ __call__ __name__ __module__ __qualname__")
 # Ways from an object to frames, code and class hierarchies.

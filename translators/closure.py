@@ -17,16 +17,20 @@ _NEVER_KEPT = names.words(
     load_state_dict half cuda"""
 )
 
+_FUNCTION = "torch.autograd.Function"
+_DIFFERENTIATION = ("backward", "setup_context")  # methods that PyTorch calls besides `forward`
+
 
 def names_in_use(index: Index, classes: ClassGraph) -> frozenset[str]:
     """Names of methods that construction or forward of some module class may call, by spelling alone."""
     bodies: dict[str, list[ast.AST]] = {}
     start: list[ast.AST] = []
+    starts = {"forward", *(_DIFFERENTIATION if any(map(_is_differentiated, classes.classes.values())) else ())}
     for cls in classes.classes.values():
         plain = [node for node in cls.node.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         bodies.setdefault(cls.unit.name, []).extend(plain)
         for name, method in cls.methods.items():
-            is_start = name == "forward" or name in names.DUNDER_METHODS - _NEVER_KEPT
+            is_start = name in starts or name in names.DUNDER_METHODS - _NEVER_KEPT
             (start if is_start else bodies.setdefault(name, [])).append(method)
     for module in index.modules.values():
         for unit in module.units:
@@ -41,7 +45,12 @@ def names_in_use(index: Index, classes: ClassGraph) -> frozenset[str]:
                 used.add(name)
                 queue.extend(bodies.get(name, ()))
     special = {name for name in used if name.startswith("__")}
-    return frozenset(used - _NEVER_KEPT - special) | {"forward"}
+    return frozenset(used - _NEVER_KEPT - special) | starts
+
+
+def _is_differentiated(cls: Class) -> bool:
+    """Whether a class is an autograd.Function."""
+    return any(symbol is not None and names.canonical(symbol.name) == _FUNCTION for _, symbol in cls.bases)
 
 
 def keeps(used: frozenset[str], name: str) -> bool:

@@ -33,6 +33,24 @@ PAIRS = {
         "from einops import rearrange\nreturn rearrange(x, 'b c -> c b')",
         "return einops.rearrange(x, 'b c -> c b')",
     ),
+    "operator on what a mask selects": (
+        "y = x * 2\ny[y < 0] *= 0.1\nreturn y",
+        "y = x * 2\ny = update_item(y, y < 0, '*', 0.1)\nreturn y",
+    ),
+    "write behind the gradient": (
+        "y = x * 2\ny.data.mul_(0.1)\nreturn y",
+        "y = x * 2\ny = ops.mul_(refuse_alias(y, 'block.py:8: y is written behind the back of its gradient'), 0.1)\n"
+        "return y",
+    ),
+    "in place by a flag": (
+        "y = F.relu(x, inplace=self.a)\nreturn x + y",
+        "y = F.relu(x, inplace=unless_written(self.a, 'block.py:7: F.relu may write into x, which is read later'))\n"
+        "return x + y",
+    ),
+    "query of a dtype": (
+        "return x if torch.float32.is_floating_point else -x",
+        "return x if ops.is_floating_point(ops.float32) else -x",
+    ),
     "unbound method": ("return torch.Tensor.view(x, 2, -1)", "return ops.view(x, 2, -1)"),
     "assertion as a call": (
         "torch._assert(x.shape[0] == 2, 'two')\nreturn x",
@@ -210,7 +228,11 @@ REFUSED = {
     "unsupported method": ("return x.histc(4)", "R10", "torch.Tensor.histc"),
     "computed attribute of another object": ("return getattr(x, self.name)", "R09", "getattr"),
     "collective": ("return torch.distributed.all_reduce(x)", "R12", "torch.distributed.all_reduce"),
-    "spectral norm": ("return torch.nn.utils.spectral_norm(self.a)(x)", "R13", "torch.nn.utils.spectral_norm"),
+    "parametrisation": (
+        "return torch.nn.utils.parametrizations.orthogonal(self.a)(x)",
+        "R13",
+        "torch.nn.utils.parametrizations.orthogonal",
+    ),
     "class made by type": ("return type('A', (), {})()", "R14", "type"),
     "builtin": ("return eval('x')", "R15", "eval"),
     "attribute": ("return x.__dict__", "R15", "__dict__"),
@@ -303,9 +325,9 @@ def test_an_in_place_activation_changes_what_is_read_afterwards(translated):
         """
     ).modules["block.py"]
     assert "y = (x := self.relu(x))" in text
-    assert "z = unless_in_place(self.act, 'block.py:15: self.act may write into y, which is read later')(y)" in text
+    assert "z = self.act((y := (x := activated(self.act, y, 'block.py:15: self.act may write into" in text
     assert "x = self.relu(x)\n        x = self.act(x)\n        return self.branch(x)" in text
-    assert "y = unless_in_place(self.branch," in text
+    assert "y = self.branch((x := activated(self.branch, x, " in text
     assert "        y = self.relu(y)\n        return x + y" in text
 
 

@@ -10,7 +10,7 @@ from translators.environment import dotted
 from translators.index import Module, Symbol, Unit
 from translators.rewriting import methods
 from translators.rewriting.aliases import MAYBE, SAME, VIEW, Aliases, analyse, roots
-from translators.rewriting.module_writes import in_place_attributes, is_flagged
+from translators.rewriting.module_writes import ALWAYS, in_place_attributes, is_flagged
 from translators.rewriting.scopes import FunctionNode, bound_names, own_nodes, parameters
 
 
@@ -62,7 +62,10 @@ class Effects:
     ) -> Iterator[tuple[ast.expr, str]]:
         """Arguments of a call that its result may share memory with."""
         name = dotted(call.func) or ""
-        if cls is not None and name.startswith("self.") and name.removeprefix("self.") in self._passing_on(cls):
+        of_self = name.removeprefix("self.") if cls is not None and name.startswith("self.") else ""
+        if cls is not None and of_self and self.in_place_attributes(cls).get(of_self) == ALWAYS:
+            yield from ((argument, SAME) for argument in call.args[:1])
+        elif cls is not None and of_self in self._passing_on(cls):
             yield from ((argument, MAYBE) for argument in call.args[:1])
         elif name and name.partition(".")[0] not in local - {"self"}:
             symbol = self.classes.index.resolve(module, name) if not name.startswith("self.") else None

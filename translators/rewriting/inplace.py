@@ -11,6 +11,7 @@ import libcst as cst
 from translators import environment
 from translators.environment import UNKNOWN
 from translators.rewriting import methods, names
+from translators.rewriting.aliases import SAME
 from translators.rewriting.context import dotted_name
 from translators.rewriting.module_writes import ALWAYS, ARGUMENT, PERHAPS
 from translators.rewriting.refusals import call_text, refusal
@@ -38,7 +39,8 @@ class InPlace(Sharing):
         """`call` is `ops.add_(x, ...)`: as an expression it also rebinds x; as a statement `leave_Expr` does."""
         assert isinstance(original.func, cst.Attribute)
         receiver = _without_data(_innermost(original))
-        call = call.with_changes(args=[cst.Arg(_without_data(call.args[0].value)), *call.args[1:]])
+        first = self._seen_by_gradient(_innermost(original), _without_data(call.args[0].value))
+        call = call.with_changes(args=[cst.Arg(first), *call.args[1:]])
         if original in self.chained:
             return call
         if isinstance(receiver, cst.Name) and self._is_local(receiver.value) and not self._is_statement(original):
@@ -51,12 +53,33 @@ class InPlace(Sharing):
     def finish_in_place_function(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
         """`F.relu(x, inplace=True)`, `torch.relu_(x)` and `init.zeros_(x)` where x is read afterwards."""
         name = self.foreign(dotted_name(original.func))
-        if not name.startswith("torch.") or not original.args or not _writes(name, original):
+        if not name.startswith("torch.") or not original.args:
             return call
+        if not _writes(name, original):
+            return self._check_flag(original, call)
         target = original.args[0].value
         if not isinstance(target, cst.Name) or not self._is_local(target.value) or self._is_statement(original):
             return call
         return self._rebinding(target.value, call, original)
+
+    def _check_flag(self, original: cst.Call, call: cst.Call) -> cst.Call:
+        """`F.relu(x, inplace=self.inplace)` where a write into x would be seen: the flag must be false then."""
+        name = self.foreign(dotted_name(original.func))
+        position = _flag_position(name, original)
+        if position is None or self._is_constant(original.args[position].value) or self.at_construction():
+            return call
+        seen = self._seen_after(original, original.args[0].value)
+        if not seen and not self._is_statement(original):
+            return call
+        what = ", ".join(seen) or "its argument"
+        message = f"{self._position()}: {dotted_name(original.func)} may write into {what}, which is read later"
+        flag = self._support("unless_written", call.args[position].value, cst.SimpleString(repr(message)))
+        arguments = [*call.args]
+        arguments[position] = arguments[position].with_changes(value=flag)
+        return call.with_changes(args=arguments)
+
+    def _is_constant(self, node: cst.BaseExpression) -> bool:
+        return isinstance(node, cst.Name) and node.value in ("True", "False")
 
     def finish_in_place_module(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
         """`self.act(x)` of an activation that works in place, where x is read afterwards."""
@@ -79,8 +102,16 @@ class InPlace(Sharing):
         beside = self._read_beside(original, target)
         if not seen - assigned and not beside and not self._is_statement(original):
             return call
-        name = name or cst.Module([]).code_for_node(original.func)
-        message = f"{self._position()}: {name} may write into {target}, which is read later"
+        spelled = name or cst.Module([]).code_for_node(original.func)
+        message = f"{self._position()}: {spelled} may write into {target}, which is read later"
+        known = [how for other, how in aliases.seen_by(statement, target).items() if other not in assigned]
+        if name and not beside and not self._is_statement(original) and all(how == SAME for how in known):
+            written: cst.BaseExpression = self._support(
+                "activated", call.func, call.args[0].value, cst.SimpleString(repr(message))
+            )
+            for other in sorted(seen - assigned):
+                written = cst.NamedExpr(cst.Name(other), written, [cst.LeftParen()], [cst.RightParen()])
+            return call.with_changes(args=[call.args[0].with_changes(value=written)])
         checked = self._support("unless_in_place", call.func, cst.SimpleString(repr(message)))
         return call.with_changes(func=checked)
 
@@ -240,6 +271,8 @@ class InPlace(Sharing):
             and self._may_hold_tensor(original)
         ):
             operator = _BINARY[type(updated_node.operator)]()
+            if not all(_is_place(element.slice) for element in original.slice):
+                return self._set_item(original_node, original, target, updated_node.value, operator)
             value = cst.BinaryOperation(_parenthesised(target), operator, _parenthesised(updated_node.value))
             return self._set_item(original_node, original, target, value)
         return updated_node
@@ -263,13 +296,23 @@ class InPlace(Sharing):
             self.stores.add(target)
 
     def _set_item(
-        self, node: cst.CSTNode, original: cst.Subscript, target: cst.Subscript, value: cst.BaseExpression
+        self,
+        node: cst.CSTNode,
+        original: cst.Subscript,
+        target: cst.Subscript,
+        value: cst.BaseExpression,
+        operator: cst.BaseBinaryOp | None = None,
     ) -> Any:
-        """`x[i] = v` as `x = set_item(x, i, v)`; what is no local name holds something that can be written."""
-        base = _without_data(target.value)
+        """`x[i] = v` as `x = set_item(x, i, v)`, with an operator as `x = update_item(x, i, '+', v)`; what is no local
+        name holds something that can be written."""
+        base = self._seen_by_gradient(original.value, _without_data(target.value))
         if isinstance(value, cst.Tuple) and not value.lpar:
             value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-        call = self._support("set_item", base, _index(target.slice), value)
+        if operator is None:
+            call = self._support("set_item", base, _index(target.slice), value)
+        else:
+            sign = cst.SimpleString(repr(cst.Module([]).code_for_node(operator).strip()))
+            call = self._support("update_item", base, _index(target.slice), sign, value)
         owner = _without_data(original.value)
         if isinstance(owner, cst.Name) and self._is_local(owner.value):
             return cst.FlattenSentinel([*self._guards(owner.value), _assign(owner.value, call)])
@@ -278,6 +321,17 @@ class InPlace(Sharing):
                 self.refuse("R05", dotted_name(owner) or "", "item assignment", "write into a view of a tensor")
             )
         return cst.Expr(call)
+
+    def _seen_by_gradient(self, original: cst.BaseExpression, written: cst.BaseExpression) -> cst.BaseExpression:
+        """What is written, checked to be no traced array where it is written through `.data` or `.detach()`: PyTorch's
+        gradient of such a tensor is what it was before."""
+        owner = _without_data(original)
+        if owner is original or not isinstance(owner, cst.Name) or not self._is_local(owner.value):
+            return written
+        if self.at_construction() or self.stops or self._is_made_here(owner):
+            return written
+        message = f"{self._position()}: {owner.value} is written behind the back of its gradient"
+        return self._support("refuse_alias", written, cst.SimpleString(repr(message)))
 
     def _is_view(self, node: cst.BaseExpression) -> bool:
         return (
@@ -362,12 +416,27 @@ def _writes(function: str, call: cst.Call) -> bool:
         return False  # a class such as nn.Dropout(rate, inplace=True) takes no tensor
     if function.endswith("_"):
         return True
+    position = _flag_position(function, call)
+    return position is not None and dotted_name(call.args[position].value) == "True"
+
+
+def _flag_position(function: str, call: cst.Call) -> int | None:
+    """Where a call of a torch function says `inplace=`."""
     position = methods.in_place_position(function)
-    return any(
-        dotted_name(argument.value) == "True"
-        for i, argument in enumerate(call.args)
-        if (argument.keyword.value == "inplace" if argument.keyword else i == position)
-    )
+    for i, argument in enumerate(call.args):
+        if argument.keyword.value == "inplace" if argument.keyword else i == position:
+            return i
+    return None
+
+
+def _is_place(index: cst.BaseSlice) -> bool:
+    """Whether an index is a slice, a number, an ellipsis or a new axis: no mask."""
+    if isinstance(index, cst.Slice):
+        return True
+    value = index.value if isinstance(index, cst.Index) else index
+    if isinstance(value, cst.UnaryOperation):
+        value = value.expression
+    return isinstance(value, cst.Integer | cst.Ellipsis) or (isinstance(value, cst.Name) and value.value == "None")
 
 
 def _assign(name: str, value: cst.BaseExpression) -> cst.Assign:
@@ -381,7 +450,12 @@ def _parenthesised(node: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def _without_data(node: cst.BaseExpression) -> cst.BaseExpression:
-    return node.value if isinstance(node, cst.Attribute) and node.attr.value == "data" else node
+    """x of `x.data` and of `x.detach()`, also once that is an operation."""
+    if isinstance(node, cst.Attribute) and node.attr.value == "data":
+        return node.value
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "detach":
+        return node.args[0].value if node.args else node.func.value
+    return node
 
 
 def _index(elements: Sequence[cst.SubscriptElement]) -> cst.BaseExpression:

@@ -194,7 +194,7 @@ REFUSED_PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.cuda", "R11"),
     ("torch.distributed", "R12"),
     ("torch.nn.parallel", "R12"),
-    ("torch.nn.utils.parametriz", "R13"),
+    ("torch.nn.utils.parametrizations", "R13"),
     ("torch.nn.utils.parametrize", "R13"),
     ("numpy.random", "R06"),
     ("random", "R06"),

@@ -17,6 +17,7 @@ from translators.rewriting.refusals import call_text, refusal
 from translators.rewriting.unit import Call, Facts, Rewritten
 
 OF_FUNCTION = -1
+_OF_DTYPES = ("is_floating_point", "is_complex")  # attributes that NumPy's dtypes lack
 # Functions that run at construction, where tensors are NumPy arrays and a write through a view reaches its base.
 _CONSTRUCTION = ("init", "reset_parameters", "__init__", "_weights")
 
@@ -204,6 +205,11 @@ class State(Transformer):
         if name in names.ANSWERS:
             return cst.parse_expression(f"(lambda *_: {names.ANSWERS[name]!r})")
         if name.split(".")[0] in ("torch", "einops"):
+            owner, _, attribute = name.rpartition(".")
+            if attribute in _OF_DTYPES and names.is_dtype(owner):
+                dtype = self._spell_foreign(owner, owner)
+                assert dtype is not None
+                return cst.Call(self.operation(attribute), [cst.Arg(dtype)])
             found = names.spell_torch(name)
             if isinstance(found, names.Unsupported):
                 return self.refuse(found.code, dotted, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -126,6 +127,14 @@ class Held:
         return hash((shape, *(x.tobytes() if isinstance(x, np.ndarray) else id(x) for x in leaves)))
 
 
+@dataclass(frozen=True)
+class Computed:
+    """An attribute that `compute(module, *arguments)` gives whenever it is read."""
+
+    compute: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b)
@@ -204,7 +213,9 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
 
     def __getattribute__(self, name: str) -> Any:
         found = object.__getattribute__(self, name)
-        return found.content if type(found) is Held else found
+        if type(found) is Held:
+            return found.content
+        return found.compute(self, *found.arguments) if type(found) is Computed else found
 
     def __setattr__(self, name: str, new: Any) -> None:
         if isinstance(getattr(type(self), name, None), property):
@@ -233,6 +244,10 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         for name, x in values.items():
             if type(x) in (list, tuple, dict) and _holds_arrays(x):
                 values[name] = Held(x)
+        self._remember_order()
+
+    def _forget(self, name: str) -> None:
+        vars(self).pop(name, None)
         self._remember_order()
 
     def _remember_order(self) -> None:

@@ -14,6 +14,7 @@ from translators.runtime.functional import (
 from translators.runtime.tensor import (
     creation,
     decompositions,
+    derivatives,
     dtypes,
     elementwise,
     fourier,
@@ -39,6 +40,7 @@ _ROOMS = (
     linear_algebra,
     native,
     decompositions,
+    derivatives,
     fourier,
     inplace,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator as operators
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -13,9 +15,16 @@ from flax import nnx
 from translators.diagnostics import Refused
 from translators.runtime.arrays import ARRAYS, value
 from translators.runtime.construction import is_placeholder
-from translators.runtime.nn import Sequential
+from translators.runtime.nn import Hardtanh, Identity, ReLU, ReLU6, Sequential
 from translators.runtime.registry import Registry as Registry
 from translators.runtime.registry import later as later
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operators.add, "-": operators.sub, "*": operators.mul, "/": operators.truediv, "//": operators.floordiv,
+    "%": operators.mod, "**": operators.pow, "@": operators.matmul, "&": operators.and_, "|": operators.or_,
+    "^": operators.xor, "<<": operators.lshift, ">>": operators.rshift,
+}  # fmt: skip
+_IDEMPOTENT = (ReLU, ReLU6, Hardtanh)
 
 
 def refuse(code: str, message: str) -> NoReturn:
@@ -70,6 +79,31 @@ def unless_in_place(module: Any, message: str) -> Any:
     return module
 
 
+def activated(module: Any, x: Any, message: str) -> Any:
+    """`x` as a sequence leaves it that begins with an activation in place and returns something else. Raises Refused
+    R05 for other modules that write into what they are given."""
+    first = module
+    while isinstance(first, Sequential) and len(first):
+        first = first[0]
+    if getattr(first, "inplace", False) is not True:
+        return x
+    if not isinstance(first, _IDEMPOTENT) or all(map(_hands_on, module.modules())):
+        raise Refused("R05", message)
+    return first(x)  # the sequence applies it once more, which changes nothing
+
+
+def _hands_on(module: Any) -> bool:
+    """Whether a module may return the memory of what it is given."""
+    return isinstance(module, (Sequential, Identity)) or hasattr(module, "inplace")
+
+
+def unless_written(inplace: Any, message: str) -> Any:
+    """The flag of a function that writes into what it is given where it is true, which raises Refused R05."""
+    if inplace:
+        raise Refused("R05", message)
+    return inplace
+
+
 def look_up(module: ModuleType, name: str) -> Any:
     """`getattr(nn, name)`, among the public names of a runtime module. Raises Refused R10 for others."""
     if name not in module.__all__:
@@ -97,6 +131,17 @@ def set_item(x: Any, index: Any, new: Any) -> Any:
         x.set_value(result)
         return x
     return result
+
+
+def update_item(x: Any, index: Any, operator: str, new: Any) -> Any:
+    """`x[index] = x[index] operator new`; where a traced mask is the index, as a choice of old and new values."""
+    if isinstance(x, ARRAYS) and getattr(value(index), "dtype", None) == np.bool_ and _traced((value(x), value(index))):
+        array, mask, new = value(x), value(index), value(new)
+        if np.ndim(new) > array.ndim - mask.ndim:
+            raise Refused("R04", "several values are written where a mask is true")
+        changed = _OPERATORS[operator](jnp.asarray(array), new)
+        return set_item(x, ..., jnp.where(mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim)), changed, array))
+    return set_item(x, index, _OPERATORS[operator](get_item(x, index), new))
 
 
 def _where(array: jax.Array, mask: Any, new: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ from tests.translators.runtime.catalogue.document import document, members, uses
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 # What PyTorch can do on other devices only, base classes, and what initialisers are made of.
 ELSEWHERE = {"torch.cuda", "torch.pin_memory", "torch.share_memory_", "nn._BatchNorm", "nn._InstanceNorm"}
+ELSEWHERE |= {"torch.autograd.Function"}
 ELSEWHERE |= {"nn.init._calculate_fan_in_and_fan_out", "nn.init._calculate_correct_fan"}
 
 

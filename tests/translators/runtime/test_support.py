@@ -72,3 +72,33 @@ def test_einops_takes_parameters_and_is_a_layer_too():
     assert einops.rearrange(weight, "a b -> b a").shape == (3, 2)
     assert nn.Rearrange("a (b c) -> a b c", c=1)(jnp.ones((2, 3))).shape == (2, 3, 1)
     assert nn.Reduce("a b -> a", "mean")(jnp.ones((2, 3))).tolist() == [1, 1]
+
+
+def test_what_a_sequence_writes_first_is_activated():
+    x = jnp.array([-1.0, 2.0])
+    branch = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 2))
+    np.testing.assert_array_equal(support.activated(branch, x, ""), [0.0, 2.0])
+    assert support.activated(nn.Sequential(nn.ReLU(), nn.Linear(2, 2)), x, "") is x
+    for module in (nn.ReLU(True), nn.Sequential(nn.ReLU(True)), nn.Sequential(nn.SiLU(True), nn.Linear(2, 2))):
+        with pytest.raises(Refused, match="R05"):  # the result is written too, or twice is not once
+            support.activated(module, x, "")
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, jnp.asarray, jax.jit(lambda x: x)])
+def test_an_operator_on_what_a_mask_selects(wrap):
+    x = wrap(np.array([[-1.0, 2.0], [3.0, -4.0]], np.float32))
+    np.testing.assert_array_equal(support.update_item(x, x < 0, "*", 0.5), [[-0.5, 2.0], [3.0, -2.0]])
+    y = wrap(np.array([[-1.0, 2.0], [3.0, -4.0]], np.float32))
+    np.testing.assert_array_equal(support.update_item(y, y[:, 0] < 0, "+", np.float32([1, 2])), [[0, 4], [3, -4]])
+
+
+def test_an_operator_on_as_many_values_as_a_mask_selects_is_refused():
+    x = jnp.array([-1.0, 2.0])
+    with pytest.raises(Refused, match="R04"):
+        support.update_item(x, x < 0, "*", jnp.array([2.0]))
+
+
+def test_a_flag_of_writing_must_not_hold_where_it_would_be_seen():
+    assert support.unless_written(False, "") is False
+    with pytest.raises(Refused, match="R05"):
+        support.unless_written(True, "")

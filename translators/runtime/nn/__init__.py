@@ -16,12 +16,13 @@ from translators.runtime.nn import (
     quantization,
     rearrangement,
     recurrent,
+    reparametrization,
     transformer,
 )
 
 _ROOMS = (
     *(activation, attention, containers, convolution, layout, loss),
-    *(normalization, pooling, quantization, rearrangement, recurrent, transformer),
+    *(normalization, pooling, quantization, rearrangement, recurrent, reparametrization, transformer),
 )
 
 __all__ = ["Buffer", "Module", "Parameter", "functional", "init", *(name for room in _ROOMS for name in room.__all__)]

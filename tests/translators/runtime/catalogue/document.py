@@ -39,15 +39,20 @@ class Use:
 
 def members() -> set[str]:
     """Every public name of the runtime, as PyTorch spells it: `torch.abs`, `F.relu`, `nn.ReLU`, `torch.fft.fft`."""
-    found = set()
-    for prefix, module in MODULES.items():
-        for name in module.__all__:
-            value = getattr(module, name)
-            if isinstance(value, SimpleNamespace):
-                found |= {f"{prefix}.{name}.{inner}" for inner in vars(value)}
-            else:
-                found.add(f"{prefix}.{name}")
-    return found
+    return {
+        name
+        for prefix, module in MODULES.items()
+        for member in module.__all__
+        for name in _inside(f"{prefix}.{member}", getattr(module, member))
+    }
+
+
+def _inside(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, SimpleNamespace):
+        for inner, member in vars(value).items():
+            yield from _inside(f"{name}.{inner}", member)
+    else:
+        yield name
 
 
 def uses(cases: Iterator[Case]) -> dict[str, Use]:

@@ -37,6 +37,15 @@ tokens LSTM(8, 6, {proj_size=3|2, bidirectional=True, proj_size=2|batch_first=Tr
 tokens RNN(8, 6, {nonlinearity="relu"|2, "tanh", bidirectional=True})
 tokens Linear({8, 3|8, 3, bias=False|in_features=8, out_features=2})
 tokens- Linear(8, 3)
+image+ utils.weight_norm(nn.Conv2d(4, 6, 3), {"weight"|"weight", 1|"weight", None|name="weight", dim=3})
+image+ utils.{remove_weight_norm(nn.utils.weight_norm(nn.Conv2d(4, 6, 3)))|
+    remove_spectral_norm(nn.utils.spectral_norm(nn.Conv2d(4, 6, 3)))}
+image+ utils.spectral_norm(nn.Conv2d(4, 6, 3), {"weight"|n_power_iterations=2|dim=1, eps=0.1})
+image+ utils.spectral_norm(nn.ConvTranspose2d(4, 6, 3, stride=2), {"weight"|dim=0})
+tokens+ utils.parametrizations.weight_norm(nn.Linear(8, 3), {"weight"|dim=None|dim=1})
+tokens+ utils.parametrizations.spectral_norm(nn.Linear(8, 3), {"weight"|n_power_iterations=2, eps=0.1, dim=1})
+tokens utils.parametrize.remove_parametrizations(nn.utils.parametrizations.{weight_norm|spectral_norm}(nn.Linear(8, 3)),
+    "weight")
 image {Sequential(nn.Conv2d(4, 4, 1), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()))|Sequential()|
     Upsample(scale_factor=2)}
 """
