@@ -14,6 +14,7 @@ from jnas.trees.node import (
     Node,
     Path,
     Value,
+    alike,
     delete,
     find,
     fold,
@@ -169,7 +170,7 @@ def _settings(x: Node, y: Node, path: Path) -> list[Setting] | None:
         before, after = x.args.get(name, DEFAULT), y.args.get(name, DEFAULT)
         if x.is_container and isinstance(before, (Node, tuple)):
             parts.append(((*path, name), before, after))
-        elif before != after:
+        elif not alike(before, after):
             found.append((path, name, after))
     for place, before, after in parts:
         if before == after:
@@ -208,7 +209,8 @@ def _paired(before: tuple[Node, ...], after: tuple[Node, ...], first: int) -> li
 def _explanations(x: Node, y: Node, path: Path) -> Iterator[Edit]:
     """Edits that may explain how `x` at `path` became `y`, the most specific first; `diff` tries them."""
     if x.block == y.block:
-        changed = sorted(name for name in x.args.keys() | y.args.keys() if x.args.get(name, x) != y.args.get(name, x))
+        named = sorted(x.args.keys() | y.args.keys())
+        changed = [name for name in named if not alike(x.args.get(name, x), y.args.get(name, x))]
         inside = sorted(place for place in x.at.keys() | y.at.keys() if x.at.get(place) != y.at.get(place))
         if len(inside) == 1 and not changed:
             yield from _part_explanations(x.at.get(inside[0]), y.at.get(inside[0]), (*path, AT, inside[0]))

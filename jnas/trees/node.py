@@ -57,7 +57,7 @@ class Node:
         at = {place: _frozen(self.at[place]) for place in sorted(self.at, key=_natural)}
         object.__setattr__(self, "args", MappingProxyType(args))
         object.__setattr__(self, "at", MappingProxyType(at))
-        types = () if self.is_container else tuple(map(_type, args.values()))  # to Python, True is 1 and 1 is 1.0
+        types = () if self.is_container else tuple(map(_type, args.values()))
         known = (self.block, self.exact, types, tuple(args.items()), tuple(at.items()))
         object.__setattr__(self, "_known", known)
         object.__setattr__(self, "_hash", hash(known))
@@ -94,6 +94,11 @@ def _type(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_type(item) for item in value)
     return tuple(_type(item) for item in value.args.values()) if isinstance(value, Reference) else type(value)
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two values mean the same: to Python, True is 1 and 1 is 1.0."""
+    return a == b and _type(a) == _type(b)
 
 
 def _natural(place: str) -> list[Any]:

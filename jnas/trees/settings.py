@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from jnas.library.binding import Shape, bind, bound_names
 from jnas.library.block import Block
+from jnas.library.declarations import ACTIVATIONS
 from jnas.library.exact import Bound
 from jnas.trees.node import JOINS, Node, Path, Value, get, path_text, walk
 from jnas.trees.shapes import Inference
@@ -15,7 +16,6 @@ TIMES = (1, 2, 3, 4, 5, 6, 7, 8)
 SCALE = "width scale"  # of a container: what all widths in it are multiplied by
 FACTORS = (0.5, 0.75, 1.25, 1.5, 2.0)
 SOURCE = "down-sampling from"  # the place that gives its stride to this one
-PLAIN_ACTIVATIONS = ("nn.ReLU", "nn.GELU", "nn.SiLU", "nn.Hardswish", "nn.Tanh")
 WIDTHS = ("input width", "output width")
 
 Domain = tuple[str, str, Value, tuple[Value, ...]]  # (decision, role, value in force, values)
@@ -58,18 +58,26 @@ def _stated(node: Node, block: Block) -> Iterator[Domain]:
 
 
 def _variants(node: Node, library: Mapping[str, Block]) -> Iterator[Domain]:
-    """Arguments that are modules: the same with one setting changed, or another activation in place of one."""
+    """Arguments that are modules, or lists of them, with one module changed."""
     for name, value in node.args.items():
-        if not isinstance(value, Node):
+        if isinstance(value, Node):
+            changed = tuple(_changed(value, library))
+        elif isinstance(value, tuple):
+            parts = [(i, part) for i, part in enumerate(value) if isinstance(part, Node)]
+            changed = tuple((*value[:i], new, *value[i + 1 :]) for i, part in parts for new in _changed(part, library))
+        else:
             continue
-        block = library[value.block]
-        found = [
-            value.with_args(**{inner: v}) for inner, _, now, domain in _stated(value, block) for v in domain if v != now
-        ]
-        if block.family == "activation" and not value.args:
-            found += [Node(other, {}, exact=value.exact) for other in PLAIN_ACTIVATIONS if other != value.block]
-        if found:
-            yield name, "module", value, tuple(found)
+        if changed:
+            yield name, "module", value, changed
+
+
+def _changed(module: Node, library: Mapping[str, Block]) -> Iterator[Node]:
+    """The module with another setting, and other activations in place of one."""
+    block = library[module.block]
+    for name, _, current, values in _stated(module, block):
+        yield from (module.with_args(**{name: value}) for value in values if value != current)
+    if module.block in ACTIVATIONS and not module.args:
+        yield from (Node(name, exact=module.exact) for name in ACTIVATIONS if name != module.block)
 
 
 def _strided(tree: Node, library: Mapping[str, Block]) -> Iterator[Path]:
