@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jnas.knowledge.ideas import STARTER_NAME, read_ideas, write_ideas
+from jnas.knowledge.ideas import STARTER_NAME, Idea, read_ideas, write_ideas
 from jnas.knowledge.sources import read_documents
 from jnas.knowledge.structuring import Estimate, estimate, ideas_in, merged, question
 from jnas.knowledge.template import template
@@ -59,7 +59,8 @@ def build(options: argparse.Namespace) -> int:
     _print_estimate(console, estimate(to_ask), len(documents), chooser.name, chooser.price, chooser.thinking)
     if options.dry_run:
         return 0
-    found, kept, unanswered, spent = [], 0, 0, ""
+    found: list[Idea] = []
+    kept, unanswered, spent = 0, 0, ""
     try:
         for document, asked in zip(documents, questions, strict=True):
             choice = chooser.choose(asked, SEED)

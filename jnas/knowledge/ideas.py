@@ -46,7 +46,7 @@ class Idea:
         return self.place.partition("/")[0]
 
     def to_plain(self) -> dict[str, Any]:
-        plain = {"place": self.place, "text": self.text, "source": dict(self.source)}
+        plain: dict[str, Any] = {"place": self.place, "text": self.text, "source": dict(self.source)}
         plain |= {"edits": self.edits} if self.edits != 1 else {}
         return plain | ({"direction": self.direction} if self.direction else {})
 

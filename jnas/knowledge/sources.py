@@ -118,7 +118,7 @@ def _pdf(path: Path) -> Iterator[Entry]:
     try:
         reader = PdfReader(path)
         text = " ".join(page.extract_text() for page in reader.pages[:PDF_PAGES])
-        title = str((reader.metadata or {}).get("/Title") or "") or path.stem
+        title = str((reader.metadata and reader.metadata.title) or path.stem)
     except OSError:
         raise
     except Exception as error:  # of many kinds: the file comes from anywhere

@@ -10,7 +10,8 @@ another category at the same level; without ideas every candidate is Pareto-awar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,9 +22,10 @@ from jnas.library.block import ROLES
 from jnas.planning.history import Record, best, candidate
 from jnas.planning.pareto import ACCURACY, front, measured
 from jnas.planning.plan import Aim, Plan, Settings
-from jnas.planning.thompson import draw_parent
+from jnas.planning.thompson import Posterior, draw_parent, feasibility, success
 
 FAIR, PARETO, ITERATIVE = STAGES = ("attribute-fair", "Pareto-aware", "iterative")
+KNOWLEDGE = "knowledge"  # in the place of a way, where another planner draws an idea
 IDEA, SCALE_UP, TUNE = "idea", "scale up", "tune"  # in the place of an edit kind
 REPAIRS = 2
 REFINEMENTS = 2  # steps of an iterative candidate
@@ -53,6 +55,43 @@ def fairnad(
     if stage == FAIR:
         return _fair(history, settings, knowledge, rng, without, pending)
     return _iterative(history, knowledge, rng, without)
+
+
+def by_knowledge(
+    history: Sequence[Record],
+    settings: Settings,
+    rng: np.random.Generator,
+    without: frozenset[str] = frozenset(),
+    pending: Sequence[Record] = (),
+) -> Plan | None:
+    """The next idea in fair order, as one more way of another planner (ours): when a draw from the posteriors says that
+    ideas pass the gate and pay off more often than what the planner does else. None otherwise, and without ideas.
+    """
+    if settings.knowledge is None or not settings.knowledge.ideas:
+        return None
+    plans = [(record.kind, record.way) for record in history if record.kind is not None]
+    other = sorted({(str(kind), str(way)) for kind, way in plans if way != KNOWLEDGE})
+    ideas = feasibility(history, IDEA, KNOWLEDGE).sample(rng) * success(history, IDEA, KNOWLEDGE).sample(rng)
+    passed, paid = (
+        _summed(feasibility(history, *arm) for arm in other),
+        _summed(success(history, *arm) for arm in other),
+    )
+    if ideas < passed.sample(rng) * paid.sample(rng):
+        return None
+    return _fair(history, settings, settings.knowledge, rng, without, pending, KNOWLEDGE)
+
+
+def apart(history: Sequence[Record]) -> tuple[Record, ...]:
+    """The same candidates, those of ideas without kind and way: no arm of the other planner made them."""
+    return tuple(
+        replace(
+            record,
+            kind=None if record.way == KNOWLEDGE else record.kind,
+            way=None if record.way == KNOWLEDGE else record.way,
+            infeasible=tuple(attempt for attempt in record.infeasible if attempt.way != KNOWLEDGE),
+        )
+        for record in history
+    )
 
 
 def stage_of(number: int, sizes: Sequence[int]) -> str:
@@ -98,16 +137,17 @@ def _fair(
     rng: np.random.Generator,
     without: Collection[str],
     pending: Sequence[Record],
+    stage: str = FAIR,
 ) -> Plan:
     keys = {idea.key for idea in knowledge.ideas}
-    drawn = draws((*history, *pending), FAIR) + Counter(key for key in without if key in keys)
+    drawn = draws((*history, *pending), stage) + Counter(key for key in without if key in keys)
     idea = draw_idea(knowledge.ideas, drawn, rng, without)
     parent = draw_parent(history, settings.top_k, rng)
     explanation = f"parent {parent} of the best {settings.top_k}; the next idea in fair order, of {idea.place}"
     return Plan(
         parent,
         IDEA,
-        FAIR,
+        stage,
         explanation,
         _told(idea),
         aims=(aim(idea, knowledge.template.subs[idea.place]),),
@@ -147,6 +187,12 @@ def _iterative(
     aims = tuple(aim(idea, template.subs[idea.place], REFINEMENTS, prefix) for idea, prefix in offered)
     explanation = f"parent {leader.number}, the best; {len(aims)} ideas similar or opposite to {len(behind)} behind it"
     return Plan(leader.number, IDEA, ITERATIVE, explanation, aims=aims, tries=1 + REPAIRS)
+
+
+def _summed(posteriors: Iterable[Posterior]) -> Posterior:
+    """Of all their trials together."""
+    found = list(posteriors)
+    return Posterior(sum(each.successes for each in found), sum(each.failures for each in found))
 
 
 def _places_behind(record: Record, history: Sequence[Record]) -> Iterator[str]:

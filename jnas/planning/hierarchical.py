@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from jnas.planning import effects
+from jnas.planning.fairnad import apart, by_knowledge
 from jnas.planning.history import Record, abridged
 from jnas.planning.pareto import scalarised
 from jnas.planning.plan import WAYS, Plan, Settings, open_arms
@@ -35,6 +36,10 @@ def hierarchical(
     pending: Sequence[Record] = (),
 ) -> Plan:
     """`without` may name ways besides kinds. A single arm that is left needs no draw."""
+    if (plan := by_knowledge(history, settings, rng, without, pending)) is not None:
+        return plan
+    if settings.knowledge is not None:
+        history = apart(history)
     if len(settings.objectives) > 1:
         history = scalarised(history, settings.objectives, effects.WINDOW, rng)
     history = abridged(history, REMEMBERED, effects.WINDOW)

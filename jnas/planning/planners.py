@@ -45,6 +45,7 @@ PLANNERS: dict[str, Planner] = {
     "nsga2": nsga2,
     "wl_gp": wl_gp,
 }
+INFORMED = ("fairnad", "hierarchical")  # those that draw ideas
 TRADING = ("hierarchical", "fairnad", "nsga2", "random")  # those that do not go by accuracy alone
 
 

@@ -45,7 +45,7 @@ class PlannerSettings:
     epsilon: float = 0.5  # of thompson
     diversity: float = 0.5  # of hierarchical
     objectives: tuple[str, ...] = ("accuracy",)  # and parameters, multiply_adds, latency (planners.TRADING)
-    knowledge: str = "starter"  # ideas of fairnad: ours, or a file made by python -m jnas.knowledge build
+    knowledge: str | None = None  # ideas of fairnad, hierarchical: "starter" (fairnad has it anyway) or a file
     stages: tuple[int, ...] = (8, 8, 4)  # of fairnad: attribute-fair, Pareto-aware and iterative candidates of a round
 
 

@@ -16,14 +16,14 @@ from jnas.evaluation.outcomes import Result
 from jnas.evaluation.placement import tpu_chips
 from jnas.evaluation.pool import Pool, Setting
 from jnas.evaluation.ray_pool import RayPool
-from jnas.knowledge.ideas import Knowledge, read_ideas, write_ideas
+from jnas.knowledge.ideas import STARTER_NAME, Knowledge, read_ideas, write_ideas
 from jnas.knowledge.template import template
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
 from jnas.library.written import read_written
 from jnas.models.starts import names_model
-from jnas.planning.fairnad import STAGES, fairnad
-from jnas.planning.planners import check_objectives, planner
+from jnas.planning.fairnad import STAGES
+from jnas.planning.planners import INFORMED, check_objectives, planner
 from jnas.reports.live import LiveView
 from jnas.resolving.asking import ModelChooser
 from jnas.resolving.budget import Limits
@@ -60,7 +60,7 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
             phases.enter("mining")
             library, folders = _mined(configuration, phases, view)
             claim_library(directory, database, library, folders)
-            knowledge = None if plan is not fairnad else open_knowledge(configuration, directory, library)
+            knowledge = open_knowledge(configuration, directory, library)
             evaluator = Evaluator(pool, configuration, folders, dataset.shape, dataset.classes, library)
             view.phase("search", f"{configuration.planner.name} planner, LLM: {chooser.name}")
             job = Search(configuration, directory, database, library, evaluator, plan, chooser, phases, view, knowledge)
@@ -122,10 +122,16 @@ class Untrained(Evaluator):
             finished(index, Result("ok", accuracy=0.5))
 
 
-def open_knowledge(configuration: Configuration, directory: RunDirectory, library: Library) -> Knowledge:
-    """The ideas that the library can realise; the run keeps those that it began with. Raises UserError."""
+def open_knowledge(configuration: Configuration, directory: RunDirectory, library: Library) -> Knowledge | None:
+    """The ideas that the library can realise, where the search uses any; the run keeps those that it began with.
+
+    Raises UserError.
+    """
+    chosen = configuration.planner.knowledge or (STARTER_NAME if configuration.planner.name == "fairnad" else None)
+    if chosen is None:
+        return None
     if not directory.knowledge.is_file():
-        write_ideas(read_ideas(configuration.planner.knowledge), directory.knowledge)
+        write_ideas(read_ideas(chosen), directory.knowledge)
     knowledge = Knowledge(template(), read_ideas(str(directory.knowledge)))
     if configuration.llm.proposer == "code":
         return knowledge
@@ -149,7 +155,13 @@ def open_chooser(settings: LanguageModelSettings, database: RunDatabase) -> Choo
 def check_names(configuration: Configuration) -> None:
     """Raises UserError for objectives, a recipe or a start tree that do not exist, before anything is made."""
     check_objectives(configuration.planner.name, configuration.planner.objectives)
-    stages = configuration.planner.stages
+    planning = configuration.planner
+    if planning.knowledge is not None and planning.name not in INFORMED:
+        raise UserError(
+            f"planner.knowledge = {planning.knowledge}: planner {planning.name!r} draws no ideas; "
+            f"choose one of {', '.join(INFORMED)}"
+        )
+    stages = planning.stages
     if len(stages) != len(STAGES) or min(stages) < 0 or not sum(stages):
         raise UserError(f"planner.stages = {list(stages)}: expected how many candidates are {', '.join(STAGES)}")
     for key, name in (

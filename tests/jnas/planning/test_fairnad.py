@@ -11,7 +11,8 @@ import pytest
 
 from jnas.knowledge.ideas import Knowledge, read_ideas
 from jnas.knowledge.template import template
-from jnas.planning.fairnad import FAIR, ITERATIVE, OFFERED, PARETO, SCALE_UP, STAGES, TUNE, fairnad, stage_of
+from jnas.planning.fairnad import FAIR, ITERATIVE, KNOWLEDGE, OFFERED, PARETO, SCALE_UP, STAGES, TUNE, fairnad, stage_of
+from jnas.planning.hierarchical import hierarchical
 from jnas.planning.history import Infeasible, Record
 from jnas.planning.plan import Settings
 from jnas.planning.planners import planner
@@ -25,11 +26,12 @@ from jnas.runs.directory import RunDirectory
 from jnas.runs.phases import Phases
 from jnas.searching.preparation import open_knowledge
 from jnas.searching.steps import Search
+from jnas.trees.edits import Edit
 from tests.jnas.planning.test_rounds import LIBRARY, Pretended
 
-KNOWLEDGE = Knowledge(template(), read_ideas("starter"))
-SETTINGS = Settings(knowledge=KNOWLEDGE, stages=(2, 1, 1))
-FIRST = KNOWLEDGE.ideas[0].key
+STARTER = Knowledge(template(), read_ideas("starter"))
+SETTINGS = Settings(knowledge=STARTER, stages=(2, 1, 1))
+FIRST = STARTER.ideas[0].key
 
 
 def record(number: int, score: float | None, parameters: int = 1000, **changes) -> Record:
@@ -55,7 +57,7 @@ def test_ideas_that_were_drawn_in_vain_count_as_drawn() -> None:
         record(0, 0.5),
         record(1, 0.6, idea=FIRST, way=FAIR, infeasible=(Infeasible("idea", FAIR, "caps", "x/y/z"),)),
     ]
-    ideas = tuple(idea for idea in KNOWLEDGE.ideas if idea.place == KNOWLEDGE.ideas[0].place)
+    ideas = tuple(idea for idea in STARTER.ideas if idea.place == STARTER.ideas[0].place)
     settings = replace(SETTINGS, knowledge=Knowledge(template(), ideas[:2]))
     assert {plan(past, settings, seed).aims[0].idea for seed in range(5)} == {ideas[1].key}
     assert plan(past, settings, without=frozenset([ideas[1].key])).aims[0].idea == FIRST
@@ -63,7 +65,7 @@ def test_ideas_that_were_drawn_in_vain_count_as_drawn() -> None:
 
 def test_the_aim_says_what_the_sub_category_allows() -> None:
     aim = plan([record(0, 0.5)]).aims[0]
-    idea = next(idea for idea in KNOWLEDGE.ideas if idea.key == aim.idea)
+    idea = next(idea for idea in STARTER.ideas if idea.key == aim.idea)
     sub = template().subs[idea.place]
     assert (aim.words, aim.kinds, aim.families, aim.where) == (idea.text, sub.kinds, sub.families, sub.where)
 
@@ -90,6 +92,22 @@ def test_iterative_candidates_go_on_from_the_best_with_ideas_like_and_unlike_its
 
 def test_without_ideas_every_candidate_is_pareto_aware() -> None:
     assert plan([record(0, 0.5)], Settings()).way == PARETO
+
+
+def test_ideas_are_one_more_way_of_the_hierarchical_planner() -> None:
+    edit = Edit("set", ())
+    idea = {"idea": FIRST, "kind": "idea", "way": KNOWLEDGE, "edit": edit}
+    useless = {"kind": "swap", "way": "trust", "improvement": -0.1, "edit": edit}
+    ideas_pay = [record(0, 0.5), *(record(i, 0.6, improvement=0.1, **idea) for i in range(1, 20))]
+    ideas_pay += [record(i, 0.4, **useless) for i in range(20, 40)]
+    plans = [hierarchical(ideas_pay, SETTINGS, np.random.default_rng(seed)) for seed in range(10)]
+    assert all(found.way == KNOWLEDGE and found.aims for found in plans)
+    ideas_do_not = [record(0, 0.5), *(record(i, 0.4, improvement=-0.1, **idea) for i in range(1, 9))]
+    ideas_do_not += [record(i, 0.6, **{**useless, "improvement": 0.1}) for i in range(9, 12)]
+    plans = [hierarchical(ideas_do_not, SETTINGS, np.random.default_rng(seed)) for seed in range(10)]
+    assert sum(found.way == KNOWLEDGE for found in plans) < 5
+    same = (hierarchical(ideas_pay[:1], Settings(), np.random.default_rng(1)) for _ in range(2))
+    assert {found.way == KNOWLEDGE for found in same} == {False}
 
 
 def searched(folder: Path, workers: int, budget: int = 8) -> Run:
@@ -144,5 +162,5 @@ def test_a_run_that_goes_on_elsewhere_is_the_same(finished: Run, tmp_path: Path)
 
 
 def test_the_run_keeps_the_ideas_that_it_began_with(finished: Run) -> None:
-    assert finished.ideas == KNOWLEDGE.ideas
-    assert {row.idea for row in finished.candidates} - {None} <= {idea.key for idea in KNOWLEDGE.ideas}
+    assert finished.ideas == STARTER.ideas
+    assert {row.idea for row in finished.candidates} - {None} <= {idea.key for idea in STARTER.ideas}
