@@ -67,6 +67,7 @@ ALTER TABLE attempts ADD COLUMN idea TEXT;
 # MIGRATIONS[v] makes version v + 1 of version v: an earlier run is brought up to date when it is continued.
 MIGRATIONS = (SCHEMA, TRANSCRIPT, LATENCY, IDEAS)
 SCHEMA_VERSION = len(MIGRATIONS)
+PATIENCE = 120.0  # seconds for a lock: SQLite keeps no queue, so that one of many writers may wait long
 RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train, {latency}"
 
 
@@ -142,7 +143,7 @@ class RunDatabase:
     def open(cls, path: Path) -> Self:
         """For writing; made when absent. Raises UserError when the file is damaged or of a newer version."""
         with _explained(path):
-            connection = sqlite3.connect(path, isolation_level=None)
+            connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
