@@ -37,6 +37,7 @@ BENCHMARKS = {
     "store": ("jnas.benchmarks.store", "a run of many candidates: opened, appended to, read as the planner reads it"),
     "translate": ("jnas.benchmarks.translate", "translated blocks against PyTorch, beside tools that trace it"),
     "fairness": ("jnas.benchmarks.fairness", "attribute-fair against uniform sampling of ideas on a --table of cells"),
+    "landscapes": ("jnas.benchmarks.landscapes", "regret of the planners on real trees whose accuracies are made up"),
     "planner": ("jnas.benchmarks.planner", "queries that each planner needs on a --table of cells with known results"),
 }
 
@@ -50,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tree", action="append", metavar="TREE", help="tpu-compile: as for jnas.train; repeatable")
     parser.add_argument("--edits", type=_positive, metavar="N", help="edits: proposals from every start tree")
     parser.add_argument("--train", type=int, metavar="N", help="edits: so many accepted trees take a training step")
-    parser.add_argument("--sources", metavar="A,B", help='edits: mined for blocks; "" takes our own alone')
+    parser.add_argument("--sources", metavar="A,B", help='edits, landscapes: mined for blocks; "": none')
     parser.add_argument("--table", type=Path, metavar="FILE", help="planner: the results, an .npz file")
-    parser.add_argument("--seeds", type=_positive, metavar="N", help="planner: searches per planner and data set")
-    parser.add_argument("--queries", type=_positive, metavar="N", help="planner: after so many a search gives up")
+    parser.add_argument("--seeds", type=_positive, metavar="N", help="planner, landscapes: searches per planner")
+    parser.add_argument("--queries", type=_positive, metavar="N", help="planner, landscapes: so many end a search")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="planner, landscapes: what is done, to go on from")
     parser.add_argument("--run", type=Path, metavar="DIR", help="calibration: the run to compare with its plans")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="planner, calibration: an SVG as well")
     parser.add_argument("--tries", type=_positive, metavar="N", help="proposers: proposals or texts of each")

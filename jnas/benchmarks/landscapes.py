@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from jnas.benchmarks.jobs import done
+from jnas.benchmarks.rows import Row
 from jnas.evaluation.gate import judge, judge_start
 from jnas.evaluation.outcomes import Verdict
 from jnas.evaluation.pool import Reply
 from jnas.library.block import Block
+from jnas.library.mining import mine
+from jnas.library.store import open_library
 from jnas.models.starts import named_tree
 from jnas.planning.features import family_of, tree_features
 from jnas.planning.history import Infeasible, Record, candidate
@@ -41,6 +47,49 @@ COPIES = 0.6  # what the next copy adds, of what the one before did
 NOISE = 0.005  # standard deviation of an accuracy that the search sees
 PARTS = ("blocks", "settings", "places", "neighbours", "depth", "capacity")
 TRIES, REDRAWS = 10, 20  # of a plan, and of plans, as in the main job
+
+
+AFTER = (30, 60, 100)  # candidates at which regret is told
+PLANNED = ("hierarchical", "thompson", "evolution", "wl_gp", "random")
+RESAMPLES = 2000
+
+
+def measure(seeds: int = 10, queries: int = 100, sources: str = "", results: Path | None = None) -> Sequence[Row]:
+    """Median regret of planners on `seeds` landscapes, a search of `queries` candidates each. Raises UserError.
+
+    Regret is how far the candidate that looks best is, without noise, behind the best that any of the planners found
+    on that landscape. `results` keeps what is done, see jobs.py.
+    """
+    folders = [str(folder) for folder in mine(sources.split(",")).folders] if sources else []
+    jobs = [(folders, name, seed, queries) for seed in range(seeds) for name in PLANNED]
+    courses = np.array(done(course, jobs, results), float).reshape(seeds, len(PLANNED), queries + 1)
+    regrets = 100 * (courses.max((1, 2))[:, None, None] - courses)
+    drawn = generator(0, "bootstrap").integers(seeds, size=(RESAMPLES, seeds))
+    rows = []
+    for after in [after for after in AFTER if after <= queries]:
+        of = dict(zip(PLANNED, regrets[:, :, after].T, strict=True))
+        for name, values in of.items():
+            interval = _interval(np.median(values[drawn], axis=1))
+            rows.append(Row(f"{name}: regret after {after}", float(np.median(values)), "points", note=interval))
+        for name in ("thompson", "random"):
+            ahead = of[name] - of["hierarchical"]
+            note = f"mean over landscapes, {_interval(ahead[drawn].mean(1))}; ahead on {(ahead > 0).sum()} of {seeds}"
+            rows.append(
+                Row(f"hierarchical before {name} after {after}", float(ahead.mean()), "points", low=0, note=note)
+            )
+    return rows
+
+
+def course(folders: Sequence[str], planner: str, seed: int, budget: int) -> list[float]:
+    """The true accuracy of what looks best after each candidate, on the landscape of the seed."""
+    landscape = Landscape(seed, open_library([Path(folder) for folder in folders]))
+    found = Trial(landscape, planner, seed).run(budget)
+    return found + found[-1:] * (budget + 1 - len(found))
+
+
+def _interval(values: NDArray[np.float64]) -> str:
+    low, high = np.quantile(values, (0.05, 0.95))
+    return f"90 % interval {low:.2f} to {high:.2f}"
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,10 @@ when it has queried a cell whose mean accuracy over the 200-epoch trials is with
 
 from __future__ import annotations
 
-import os
-import sys
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from jnas.benchmarks.arrivals import picture
 from jnas.benchmarks.cells import Space, read_table
+from jnas.benchmarks.jobs import done
 from jnas.benchmarks.rows import Row
 from jnas.planning.history import Record
 from jnas.planning.plan import ARMS, WAYS, Plan, Settings
@@ -34,6 +32,7 @@ WITHIN = 0.1  # per cent
 FIRST = 3  # cells drawn at random
 POPULATION = 30  # of regularised evolution as published, which draws all of it at random
 SHARE = 0.4  # of the queries of a baseline that PROPOSED may need
+TOGETHER = 10  # seeds of one job
 RESAMPLES = 2000
 PROPOSED = "hierarchical"
 SETTINGS = {"evolution": Settings(top_k=10)}  # a population of 30, tournaments of 10; the others as in the main job
@@ -44,8 +43,17 @@ Cells = Iterator[int]  # in the order of the queries, none twice, until there ar
 Searcher = Callable[[Space, NDArray[np.float64], np.random.Generator], Cells]
 
 
-def measure(table: Path | None = None, seeds: int = 100, queries: int = 500, plot: Path | None = None) -> Sequence[Row]:
-    """Median queries of every planner on every data set and signal of the table. Raises UserError."""
+def measure(
+    table: Path | None = None,
+    seeds: int = 100,
+    queries: int = 500,
+    plot: Path | None = None,
+    results: Path | None = None,
+) -> Sequence[Row]:
+    """Median queries of every planner on every data set and signal of the table. Raises UserError.
+
+    `results` keeps what is done, see jobs.py.
+    """
     if table is None:
         raise UserError(
             "benchmark planner: expected --table FILE, an .npz table; jnas/benchmarks/cells.py describes it"
@@ -55,10 +63,13 @@ def measure(table: Path | None = None, seeds: int = 100, queries: int = 500, plo
     space = read_table(table)
     rows = [Row("distinct cells", len(space))]
     needed: dict[str, dict[str, NDArray[np.float64]]] = {dataset: {} for dataset in space.search}
-    jobs = [(table, dataset, name, seeds, queries) for name in SEARCHERS for dataset in needed]
-    for (_, dataset, name, *_), counts in zip(jobs, _everywhere(jobs), strict=True):
-        print(f"{dataset}: {name}", file=sys.stderr)
-        needed[dataset][name] = counts
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+    parts = [list(range(seeds))[start : start + TOGETHER] for start in range(0, seeds, TOGETHER)]
+    searches = [(name, dataset) for name in SEARCHERS for dataset in needed]
+    jobs = [(str(table), digest, dataset, name, part, queries) for name, dataset in searches for part in parts]
+    counts = iter(done(needed_queries, jobs, results))
+    for name, dataset in searches:
+        needed[dataset][name] = np.array([number for _ in parts for number in next(counts)], float)
     for dataset, counts_of in needed.items():
         means, scores = space.report[dataset], space.search[dataset]
         arrived = means >= means.max() - WITHIN
@@ -71,21 +82,13 @@ def measure(table: Path | None = None, seeds: int = 100, queries: int = 500, plo
     return rows
 
 
-def _everywhere(jobs: Sequence[tuple[Path, str, str, int, int]]) -> Iterator[NDArray[np.float64]]:
-    """What `needed_queries` says of each job, from as many processes as there are cores."""
-    # Matrices of a hundred rows: more threads than one only get into each other's way.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as processes:
-        yield from processes.map(needed_queries, *zip(*jobs, strict=True))
-
-
-def needed_queries(table: Path, dataset: str, name: str, seeds: int, queries: int) -> NDArray[np.float64]:
-    """Of one of SEARCHERS, for each seed."""
-    space = _table(table)
+def needed_queries(table: str, digest: str, dataset: str, name: str, seeds: Sequence[int], queries: int) -> list[int]:
+    """Of one of SEARCHERS, for each seed. `digest` is that of the table."""
+    space = _table(Path(table))
     means, scores = space.report[dataset], space.search[dataset]
     arrived = means >= means.max() - WITHIN
-    searches = (SEARCHERS[name](space, scores, generator(seed, dataset)) for seed in range(seeds))
-    return np.array([count(cells, arrived, queries) for cells in searches], float)
+    searches = (SEARCHERS[name](space, scores, generator(seed, dataset)) for seed in seeds)
+    return [count(cells, arrived, queries) for cells in searches]
 
 
 _table = cache(read_table)
