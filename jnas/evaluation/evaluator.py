@@ -18,6 +18,7 @@ from jnas.runs.configuration import Configuration, EvaluationSettings, FinalSett
 from jnas.runs.randomness import folded_seed
 from jnas.training.fidelity import rung_file, survivors
 from jnas.training.recipe_files import recipe
+from jnas.training.recipes import Recipe
 from jnas.trees.node import Node, to_json
 
 Progress = Callable[[int, Mapping[str, Any]], None]
@@ -70,24 +71,33 @@ class Evaluator:
         extra = {"seed": seed, "score_on": "validation"}
         settings = self.configuration.evaluation
         jobs = [self._job("train", tree, settings, extra) for tree in trees]
-        if settings.rungs:
-            self._train_by_rungs(jobs, progress, finished)
+        if settings.rungs or settings.prefilter:
+            self._train_in_stages(jobs, progress, finished)
         else:
             self.pool.run(jobs, progress, lambda index, reply: finished(index, _result(reply)))
 
-    def _train_by_rungs(self, jobs: Sequence[Job], progress: Progress, finished: Callable[[int, Result], None]) -> None:
-        """Results are told when the last rung is done: whoever stays depends on all, also after a restart."""
+    def _train_in_stages(
+        self, jobs: Sequence[Job], progress: Progress, finished: Callable[[int, Result], None]
+    ) -> None:
+        """A proxy and rungs, each passed by the best share of those who came to it.
+
+        Results are told when the last stage is done: whoever stays depends on all, also after a restart.
+        """
         settings = self.configuration.evaluation
         open_, results = list(range(len(jobs))), [Result("lost")] * len(jobs)
-        for rung in settings.rungs:
-            here = [replace(jobs[i], arguments=_rung(jobs[i].arguments, rung)) for i in open_]
-
-            def done(place: int, reply: Reply, indices: Sequence[int] = tuple(open_)) -> None:
-                results[indices[place]] = _result(reply)
-
-            self.pool.run(here, lambda place, values, indices=tuple(open_): progress(indices[place], values), done)
-            kept = survivors([results[i].accuracy for i in open_], settings.keep)
-            open_ = [open_[place] for place in kept]
+        for rung in (*((0,) if settings.prefilter else ()), *(settings.rungs or (_schedule(settings).epochs,))):
+            here = [_rung(jobs[i], rung) if rung else _proxied(jobs[i], settings.prefilter) for i in open_]
+            replies = self.pool.run(here, _renumbered(progress, open_))
+            scores: list[float | None] = []
+            for index, reply in zip(open_, replies, strict=True):
+                if rung or reply.status != "ok":
+                    results[index] = _result(reply)
+                    scores.append(results[index].accuracy)
+                else:
+                    message = f"{settings.prefilter} {reply.value:.5g}, below others of its round"
+                    results[index] = Result("filtered", message=message)
+                    scores.append(reply.value)
+            open_ = [open_[place] for place in survivors(scores, settings.keep)]
         for index, job in enumerate(jobs):
             finished(index, results[index])
             rung_file(job.arguments).remove()
@@ -114,21 +124,28 @@ class Evaluator:
             "tree": tree,
             "libraries": [str(folder) for folder in self.libraries],
             "dataset": asdict(self.configuration.dataset),
-            "recipe": asdict(recipe(settings.recipe, _epochs(settings))),
+            "recipe": asdict(_schedule(settings)),
             **extra,
         }
         return Job(operation, arguments, settings.time_limit)
 
 
-def _epochs(settings: EvaluationSettings | FinalSettings) -> int | None:
-    """Of the whole schedule: by rungs, those of the last."""
-    if isinstance(settings, EvaluationSettings) and settings.rungs:
-        return settings.rungs[-1]
-    return settings.epochs
+def _schedule(settings: EvaluationSettings | FinalSettings) -> Recipe:
+    """Of the whole training: by rungs, the epochs of the last."""
+    rungs = settings.rungs if isinstance(settings, EvaluationSettings) else ()
+    return recipe(settings.recipe, rungs[-1] if rungs else settings.epochs)
 
 
-def _rung(arguments: Mapping[str, Any], epochs: int) -> dict[str, Any]:
-    return {**arguments, "rung": {"epochs": epochs, "of": arguments}}
+def _renumbered(progress: Progress, indices: Sequence[int]) -> Progress:
+    return lambda place, values: progress(indices[place], values)
+
+
+def _rung(job: Job, epochs: int) -> Job:
+    return replace(job, arguments={**job.arguments, "rung": {"epochs": epochs, "of": job.arguments}})
+
+
+def _proxied(job: Job, proxy: str) -> Job:
+    return replace(job, operation="proxy", arguments={**job.arguments, "proxy": proxy})
 
 
 def _result(reply: Reply) -> Result:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jnas.evaluation.inspection import inspection
 from jnas.evaluation.outcomes import Result
 from jnas.library.store import Library, default_cache, open_library
@@ -17,6 +19,7 @@ from jnas.training.data import open_dataset
 from jnas.training.fidelity import rung_file
 from jnas.training.first_step import first_step
 from jnas.training.loop import enable_compilation_cache, fit
+from jnas.training.proxies import BATCH, naswot
 from jnas.training.recipes import Recipe
 from jnas.training.weights import save
 from jnas.trees.node import Node, from_json
@@ -79,7 +82,21 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     return result.to_plain()
 
 
-OPERATIONS = {"inspect": inspect, "step": step, "train": train}
+def proxy(arguments: Mapping[str, Any], progress: Progress) -> float:
+    """What the proxy of that name says about an untrained tree; naswot looks at the first training images."""
+    library, tree = _tree(arguments)
+    dataset = _dataset(**arguments["dataset"])
+    if arguments["proxy"] != "naswot":
+        batch = Recipe(**arguments["recipe"]).batch_size
+        return float(inspection(tree, library, dataset.shape, dataset.classes, batch, execute=True)[arguments["proxy"]])
+    enable_compilation_cache(default_cache() / "compiled")
+    model = build(tree, library, dataset.shape, dataset.classes, seed=arguments["seed"])
+    first = dataset.train.pixels(np.arange(min(BATCH, len(dataset.train))))
+    images = (first - np.array(dataset.mean, np.float32)) / np.array(dataset.std, np.float32)
+    return naswot(model, images.transpose(0, 3, 1, 2).astype(np.float32))
+
+
+OPERATIONS = {"inspect": inspect, "step": step, "train": train, "proxy": proxy}
 
 
 def _tree(arguments: Mapping[str, Any]) -> tuple[Library, Node]:

@@ -21,9 +21,9 @@ REASONS = (
     "duplicate",
 )
 
-# How a training ends. The first seven are results of the candidate; the last two say that the machinery failed
+# How a training ends. The first eight are results of the candidate; the last two say that the machinery failed
 # under it, and are tried again before they are believed.
-STATUSES = ("ok", "nan", "diverged", "shape", "memory", "time", "error", "lost", "infrastructure")
+STATUSES = ("ok", "nan", "diverged", "filtered", "shape", "memory", "time", "error", "lost", "infrastructure")
 RETRIED = ("lost", "infrastructure")
 
 

@@ -72,6 +72,7 @@ class Caps:
 class EvaluationSettings:
     recipe: str = "quick"
     epochs: int | None = None  # None: what the recipe says
+    prefilter: str = ""  # naswot, parameters or multiply_adds: only the best share `keep` of a round trains at all
     rungs: tuple[int, ...] = ()  # epochs after which only the best share `keep` of a round goes on; the last is the end
     keep: float = 1 / 3
     time_limit: float = 600.0  # seconds, compilation included

@@ -38,6 +38,7 @@ from jnas.runs.phases import Phases
 from jnas.searching.steps import Search
 from jnas.training.data import open_dataset
 from jnas.training.folders import PREFIX
+from jnas.training.proxies import PROXIES
 from jnas.training.recipe_files import recipe
 from jnas.trees.starts import START_TREES
 from translators.diagnostics import UserError
@@ -169,6 +170,11 @@ def check_names(configuration: Configuration) -> None:
         ("final.recipe", configuration.final.recipe),
     ):
         recipe(name, origin=f"{key} = ")
+    prefilter = configuration.evaluation.prefilter
+    if prefilter and prefilter not in PROXIES:
+        raise UserError(
+            f"evaluation.prefilter = {prefilter}: expected one of {', '.join(PROXIES)}{_nearest(prefilter, PROXIES)}"
+        )
     rungs = configuration.evaluation.rungs
     if list(rungs) != sorted(set(rungs)) or min(rungs, default=1) < 1:
         raise UserError(f"evaluation.rungs = {list(rungs)}: expected numbers of epochs that rise, such as [1, 3, 9]")

@@ -51,6 +51,8 @@ def pytorch_losses(weights: Mapping[str, np.ndarray], dataset: Dataset, recipe: 
     import torch
     from torch.nn import functional as F
 
+    torch.set_num_threads(1)  # more would wait for each other where cores are shared
+
     state = {name: torch.tensor(array) for name, array in weights.items() if "tracked" not in name}
     learned = [value for name, value in state.items() if "running" not in name]
     for value in learned:

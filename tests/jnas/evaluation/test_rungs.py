@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from jnas.evaluation.evaluator import Evaluator
-from jnas.evaluation.operations import train
+from jnas.evaluation.operations import proxy, train
 from jnas.evaluation.outcomes import Result
 from jnas.evaluation.pool import Job, Reply
 from jnas.library.store import open_library
 from jnas.runs.configuration import from_plain
+from jnas.training.proxies import PROXIES
 from jnas.trees.node import Node, network, to_json
 from translators.diagnostics import UserError
 
@@ -26,13 +27,15 @@ class Recording:
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
 
-    def run(self, jobs: Sequence[Job], progress: Callable, finished: Callable[[int, Reply], None]) -> None:
+    def run(self, jobs: Sequence[Job], progress: Callable) -> list[Reply]:
+        replies = []
         for index, job in enumerate(jobs):
             name, epochs = str(job.arguments["tree"]), job.arguments["rung"]["epochs"]
             assert job.arguments["rung"]["of"]["recipe"]["epochs"] == 9
             self.asked.append((name, epochs))
             progress(index, {"epoch": epochs, "epochs": 9, "loss": 1.0})
-            finished(index, Reply("ok", Result("ok", ACCURACY[name] + epochs / 100).to_plain()))
+            replies.append(Reply("ok", Result("ok", ACCURACY[name] + epochs / 100).to_plain()))
+        return replies
 
 
 def evaluator(pool: Any, **settings: Any) -> Evaluator:
@@ -58,9 +61,8 @@ def test_a_worker_goes_on_from_the_rung_before(tmp_path: Path, monkeypatch: pyte
     steps: list[float] = []
 
     class Here:
-        def run(self, jobs: Sequence[Job], progress: Callable, finished: Callable[[int, Reply], None]) -> None:
-            for index, job in enumerate(jobs):
-                finished(index, Reply("ok", train(job.arguments, lambda **values: steps.append(values["epoch"]))))
+        def run(self, jobs: Sequence[Job], progress: Callable) -> list[Reply]:
+            return [Reply("ok", train(job.arguments, lambda **values: steps.append(values["epoch"]))) for job in jobs]
 
     told: dict[int, Result] = {}
     tree = to_json(network(Node("jnas.ConvNormAct", {"out_channels": 4, "stride": 2}), [Node("jnas.MaxPool")]))
@@ -70,6 +72,40 @@ def test_a_worker_goes_on_from_the_rung_before(tmp_path: Path, monkeypatch: pyte
     assert steps == sorted(set(steps)) and steps[-1] == 2
     assert [point["epoch"] for point in told[0].curve] == [0, 1]
     assert not list((tmp_path / "rungs").iterdir())
+
+
+def test_a_proxy_lets_only_the_best_of_a_round_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JNAS_CACHE", str(tmp_path))
+    asked: list[tuple[str, str]] = []
+
+    class Here:
+        def run(self, jobs: Sequence[Job], progress: Callable) -> list[Reply]:
+            replies = []
+            for job in jobs:
+                name = str(job.arguments["tree"])
+                asked.append((job.operation, name))
+                value = Result("ok", 0.5).to_plain() if job.operation == "train" else 100 * ACCURACY[name]
+                replies.append(Reply("ok", value) if name != "bad" else Reply("memory", message="too large"))
+            return replies
+
+    told: dict[int, Result] = {}
+    trees: list[Any] = ["bad", "good", "middle"]
+    evaluator(Here(), prefilter="parameters").train(trees, lambda *_: None, told.__setitem__)
+    assert asked == [("proxy", "bad"), ("proxy", "good"), ("proxy", "middle"), ("train", "good")]
+    assert [told[index].status for index in range(3)] == ["memory", "ok", "filtered"]
+    assert told[2].message == "parameters 50, below others of its round"
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_worker_knows_every_proxy(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JNAS_CACHE", str(tmp_path))
+    monkeypatch.setattr("jnas.evaluation.operations.enable_compilation_cache", lambda folder: None)
+    values = []
+    for width in (4, 16):
+        tree = to_json(network(Node("jnas.ConvNormAct", {"out_channels": width, "stride": 2}), [Node("jnas.MaxPool")]))
+        job = evaluator(None)._job("proxy", tree, evaluator(None).configuration.evaluation, {"seed": 0, "proxy": name})
+        values.append(proxy(job.arguments, lambda **_: None))
+    assert values[0] < values[1]
 
 
 @pytest.mark.parametrize("rungs", [[3, 1], [1, 1], [0, 2]])

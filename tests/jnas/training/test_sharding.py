@@ -27,7 +27,7 @@ from jnas.trees.node import Node, network
 
 tree = network(Node("jnas.ConvNormAct", {"out_channels": 8, "stride": 2}), [Node("jnas.BasicResidual", {"stride": 2})])
 dataset = open_dataset("fashion_mnist_small", validation=4872)
-recipe = Recipe(epochs=2, batch_size=32, learning_rate=0.05)
+recipe = Recipe(epochs=5, batch_size=32, learning_rate=0.05)  # 20 steps
 fits = []
 for devices in (1, 8):
     model = build(tree, open_library(), dataset.shape, dataset.classes)
