@@ -19,6 +19,7 @@ from jnas.library.store import Library, default_cache
 from jnas.reports.curves import training_curves
 from jnas.reports.trees import read_tree
 from jnas.runs.directory import write_atomically
+from jnas.training.processor import restart_with_huge_pages
 from jnas.training.recipe_files import recipe as find_recipe
 from jnas.training.recipes import RECIPES, Recipe
 from jnas.trees.node import Node, to_json, walk
@@ -309,4 +310,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    restart_with_huge_pages()
     sys.exit(main())

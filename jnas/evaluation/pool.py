@@ -24,6 +24,7 @@ import jnas
 from jnas.evaluation.outcomes import RETRIED
 from jnas.evaluation.placement import Placement, placements
 from jnas.library.store import default_cache
+from jnas.training.processor import HUGE_PAGES
 from translators.confinement import EXPIRED, OVERGROWN, Confined
 from translators.diagnostics import UserError
 
@@ -34,7 +35,17 @@ LARGEST_LOG = 16 * 2**20  # bytes that earlier jobs may leave
 LOG_TAIL = 4000  # characters
 
 # Everything else stays out, keys above all. PYTHONHASHSEED is fixed because translated code may iterate over sets.
-ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "TFDS_DATA_DIR")
+ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "TFDS_DATA_DIR",
+    *HUGE_PAGES,
+)
 ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_VISIBLE")
 OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "out of memory", "Out of memory", "Cannot allocate memory")
 
@@ -278,7 +289,7 @@ def small_environment(source: Mapping[str, str] | None = None) -> dict[str, str]
     }
     here = str(Path(jnas.__file__).resolve().parents[1])
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (here, kept.get("PYTHONPATH"))))
-    return kept | {"JNAS_CACHE": str(default_cache()), "PYTHONHASHSEED": "0"}
+    return HUGE_PAGES | kept | {"JNAS_CACHE": str(default_cache()), "PYTHONHASHSEED": "0"}
 
 
 def _death(code: int) -> str:

@@ -7,6 +7,7 @@ scanned, for dispatch is the cost. Several seeds of a network are one program, m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,8 +20,10 @@ from jax.sharding import Mesh
 
 from jnas.training import images as pixels
 from jnas.training.batches import Batches, cut, unstacked
+from jnas.training.channels_last import channels_last
 from jnas.training.data import Dataset
 from jnas.training.optimisers import initial_state, optimiser
+from jnas.training.processor import compiler_options
 from jnas.training.recipes import Recipe
 from jnas.training.sharding import replicated, split_over
 from translators.runtime.construction import randomness
@@ -116,7 +119,8 @@ class Programs:
             step = jax.vmap(step, in_axes=axes)
         program = _scanned(step) if self.scans else step
         jitted = jax.jit(program, donate_argnums=(0,) if donate else (), out_shardings=replicated(self.mesh))
-        return jitted.lower(*arguments).compile()
+        platform = self.mesh.devices.flat[0].platform
+        return jitted.lower(*arguments).compile(compiler_options=compiler_options(platform))
 
     def _train_step(self, carry: Any, data: Any, batch: Any, constants: Any) -> tuple[Any, dict[str, jax.Array]]:
         parameters, rest, optimiser_state, averages = carry
@@ -160,17 +164,19 @@ class Programs:
         self, graph: Any, parameters: Any, rest: Any, inputs: jax.Array, key: jax.Array | None
     ) -> tuple[jax.Array, Any]:
         """Logits float32 (B, classes) and the statistics after the batch, computed in the compute dtype."""
-        x = inputs.astype(self.compute_dtype)
-        cast = jax.tree.map(partial(_cast, self.compute_dtype), parameters)
-        model = nnx.merge(graph, cast, rest, copy=True)
-        if key is None:
-            logits = model(x)
-        else:
-            with randomness(key):
+
+        def forward(parameters: Any, rest: Any, inputs: jax.Array, key: jax.Array | None) -> tuple[jax.Array, Any]:
+            x = inputs.astype(self.compute_dtype)
+            cast = jax.tree.map(partial(_cast, self.compute_dtype), parameters)
+            model = nnx.merge(graph, cast, rest, copy=True)
+            with nullcontext() if key is None else randomness(key):
                 logits = model(x)
-        after = nnx.state(model, nnx.Not(nnx.Param))
-        after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
-        return logits.astype(jnp.float32), after
+            after = nnx.state(model, nnx.Not(nnx.Param))
+            after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
+            return logits.astype(jnp.float32), after
+
+        in_order = channels_last(forward) if self.mesh.devices.flat[0].platform == "cpu" else forward
+        return in_order(parameters, rest, inputs, key)
 
 
 def _scored(carry: Any) -> tuple[Any, Any]:
