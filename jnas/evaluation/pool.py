@@ -46,7 +46,7 @@ ENVIRONMENT = (
     "TFDS_DATA_DIR",
     *HUGE_PAGES,
 )
-ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_VISIBLE")
+ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_VISIBLE", "GLIBC_TUNABLES")
 OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "out of memory", "Out of memory", "Cannot allocate memory")
 
 
