@@ -34,7 +34,6 @@ BENCHMARKS = {
     "proposals": ("jnas.benchmarks.proposals", "milliseconds a proposal, and that they do not grow with the history"),
     "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
     "store": ("jnas.benchmarks.store", "a run of many candidates: opened, appended to, read as the planner reads it"),
-    "store": ("jnas.benchmarks.store", "a run of many candidates: opened, appended to, read as the planner reads it"),
     "translate": ("jnas.benchmarks.translate", "translated blocks against PyTorch, beside tools that trace it"),
     "fairness": ("jnas.benchmarks.fairness", "attribute-fair against uniform sampling of ideas on a --table of cells"),
     "landscapes": ("jnas.benchmarks.landscapes", "regret of the planners on real trees whose accuracies are made up"),
@@ -61,7 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tries", type=_positive, metavar="N", help="proposers: proposals or texts of each")
     parser.add_argument("--questions", type=_positive, metavar="N", help="proposers: at least so many to the LLM")
     parser.add_argument("--llm", metavar="NAME", help="proposers: who is asked, as for jnas.search")
-    parser.add_argument("--candidates", type=_positive, metavar="N", help="store: of the run")
     parser.add_argument("--candidates", type=_positive, metavar="N", help="store: of the run")
     parser.add_argument("--spec", type=Path, metavar="FILE", help="translate: the blocks, as for translators verify")
     parser.add_argument("--root", action="append", metavar="NAME=DIR", help="translate: folder of a source")
