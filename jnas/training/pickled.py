@@ -57,7 +57,7 @@ def read_pickled(path: Path) -> Any:
 def _walk(file: Any) -> Any:
     stack: list[Any] = []
     marks: list[int] = []
-    memo: dict[int, Any] = {}
+    memo: dict[Any, Any] = {}
 
     def since_mark() -> list[Any]:
         start = marks.pop()

@@ -91,7 +91,9 @@ class SnapshotFile:
 
     def save(self, snapshot: Snapshot) -> None:
         """Raises UserError where the folder cannot be written."""
-        arrays = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(snapshot.carry))}
+        arrays: dict[str, Any] = {
+            f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(snapshot.carry))
+        }
         course = np.frombuffer(json.dumps(snapshot.course.to_plain()).encode(), np.uint8)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
