@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,14 @@ class Original:
         self.model = cls(**arguments)
         self._draw()
         without_dropout(self.model)
+        self.fewest_values = math.inf  # over which a batch normalisation took statistics in the last run
+
+        def count(part: Any, given: Any) -> None:
+            self.fewest_values = min(self.fewest_values, given[0].numel() // max(1, given[0].shape[1]))
+
+        for part in self.model.modules():
+            if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+                part.register_forward_pre_hook(count)
 
     def _draw(self) -> None:
         """Variances and gains stay around one so that values keep their size through the layers."""
@@ -109,6 +118,7 @@ class Original:
         import torch
 
         before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.fewest_values = math.inf
         try:
             kind = torch.float64 if precise else torch.float32
             self.model.to(kind)

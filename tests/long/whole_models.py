@@ -64,14 +64,15 @@ def settings(block: Block) -> Iterator[tuple[dict[str, Any], int]]:
                 yield classes | small | more, image
 
 
-def smallest(block: Block, library: Library) -> tuple[dict[str, Any], int] | str:
-    """The first settings at which a factory builds and gives logits; else the last reason why not."""
+def smallest(block: Block, library: Library) -> tuple[dict[str, Any], int, int] | str:
+    """The first settings at which a factory builds and gives logits, and how many calls of modules that takes; else
+    the last reason why not."""
     failure = "no settings"
     for values, image in settings(block):
         try:
             recording = record(lambda: construct(block, values, library), (2, 3, image, image))  # noqa: B023
             if getattr(recording.call.returned, "shape", ())[:1] == (2,):
-                return values, image
+                return values, image, sum(1 for _ in recording.call.walk())
             failure = f"returns {type(recording.call.returned).__name__}"
         except Exception as error:  # whatever translated code raises
             failure = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
@@ -108,16 +109,16 @@ def main() -> int:
             if model in done and (options.verify is None or "verified" in done[model]):
                 continue
             started = time.process_time()
-            row: dict[str, Any] = {"model": model, "status": "fails", "reason": "no factory"}
-            for block in factories[:FACTORIES]:
-                found = smallest(block, library)
-                if isinstance(found, str):
-                    row = {"model": model, "factory": block.name, "status": "fails", "reason": found}
-                    continue
-                row = {"model": model, "factory": block.name, "status": "builds", "init": found[0], "image": found[1]}
+            tried = [(block, smallest(block, library)) for block in factories[:FACTORIES]]
+            built = [(block, found) for block, found in tried if not isinstance(found, str)]
+            if built:
+                block, (values, image, _) = min(built, key=lambda pair: pair[1][2])
+                row = {"model": model, "factory": block.name, "status": "builds", "init": values, "image": image}
                 if options.verify is not None:
-                    row["verified"] = verifier.verify(row_of(block, *found, options.verify))
-                break
+                    row["verified"] = verifier.verify(row_of(block, values, image, options.verify))
+            else:
+                block, reason = tried[-1]
+                row = {"model": model, "factory": block.name, "status": "fails", "reason": reason}
             row["seconds"] = round(time.process_time() - started, 1)
             done[model] = row
             out.write(json.dumps(row) + "\n")

@@ -42,6 +42,10 @@ PAIRS = {
         "y = x * 2\ny = ops.mul_(refuse_alias(y, 'block.py:8: y is written behind the back of its gradient'), 0.1)\n"
         "return y",
     ),
+    "parameter through data": (
+        "self.a.weight.data *= 2\nreturn self.a(x)",
+        "self.a.weight *= 2\nreturn self.a(x)",
+    ),
     "in place by a flag": (
         "y = F.relu(x, inplace=self.a)\nreturn x + y",
         "y = F.relu(x, inplace=unless_written(self.a, 'block.py:7: F.relu may write into x, which is read later'))\n"

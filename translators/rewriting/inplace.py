@@ -265,6 +265,10 @@ class InPlace(Sharing):
         if isinstance(original, cst.Name) and self.in_function and self._is_local(original.value):
             guards = self._guards(original.value)
             return cst.FlattenSentinel([*guards, updated_node]) if guards else updated_node
+        if isinstance(target, cst.Attribute) and target.attr.value == "data":
+            if self.at_construction() or not isinstance(target.value, cst.Name):
+                return updated_node.with_changes(target=target.value)  # a parameter is written in place
+            return cst.Expr(self.refuse("R05", dotted_name(original) or "", "torch.Tensor.data", "write through .data"))
         if (
             isinstance(target, cst.Subscript)
             and isinstance(original, cst.Subscript)

@@ -19,7 +19,16 @@ from flax.nnx.module import ModuleMeta
 
 from translators.diagnostics import Refused
 from translators.runtime.arrays import is_array
-from translators.runtime.construction import BUILDING, RUNNING, construction, entering, observer, phase, placeholder
+from translators.runtime.construction import (
+    BUILDING,
+    RUNNING,
+    construction,
+    entering,
+    is_placeholder,
+    observer,
+    phase,
+    placeholder,
+)
 
 
 def _concrete(x: Any) -> Any:
@@ -33,6 +42,8 @@ def _in_place(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     """`p += x`, which Flax declines."""
 
     def apply(self: Any, other: Any) -> Any:
+        if is_placeholder(self[...]):
+            return self
         self[...] = operation(self[...], other[...] if isinstance(other, nnx.Variable) else other)
         return self
 
