@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jnas.library.binding import Shape
 from jnas.library.store import runtime_class
 from translators import Refused
+from translators.limits import LimitExceeded
 from translators.runtime.construction import constructing, randomness
 from translators.runtime.functional.convolution import platform
 
@@ -92,7 +93,7 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
             result = jax.eval_shape(run, jax.ShapeDtypeStruct(place.tensor, jnp.float32), KEY)
     except Refused as refused:
         return Failure(stage, str(refused), refused.code, Example(arguments, place.tensor))
-    except MemoryError:
+    except (MemoryError, LimitExceeded):
         raise  # other guesses would fill it again
     except Exception as error:  # whatever translated code raises is an answer
         return Failure(stage, f"{type(error).__name__}: {first_line(error)}")
@@ -108,7 +109,7 @@ def executes_eagerly(cls: type, example: Example) -> bool:
             module = cls(**{name: runtime_class(value) for name, value in example.arguments.items()})
         with randomness(jax.random.PRNGKey(0)):
             return isinstance(module(jnp.zeros(example.shape)), jax.Array)
-    except MemoryError:
+    except (MemoryError, LimitExceeded):
         raise
     except Exception:  # whatever translated code raises is an answer
         return False

@@ -28,7 +28,9 @@ from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
 from jnas.library.store import block_to_json, load_class, tuples
 from translators import Argument, Refused
+from translators.limits import LimitExceeded, limited
 
+TIME_LIMIT = 30.0  # seconds of processor time for one class: a busy machine changes no outcome
 MEMORY_LIMIT = 2 << 30  # bytes of address space that a worker may add to what it has after its imports
 
 
@@ -121,7 +123,10 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     try:
         arguments = [Argument(**argument | {"uses": tuple(argument["uses"])}) for argument in job["arguments"]]
         calls = [{key: tuples(value) for key, value in call.items()} for call in job["calls"]]
-        found = probe(cls, name, arguments or _inherited_arguments(cls), calls)
+        with limited(TIME_LIMIT):
+            found = probe(cls, name, arguments or _inherited_arguments(cls), calls)
+    except LimitExceeded as error:
+        found = Probe(name, "crashed", str(error))
     except MemoryError:
         found = Probe(name, "crashed", f"needs more than {MEMORY_LIMIT >> 30} GiB")
     record = None

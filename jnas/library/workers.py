@@ -25,7 +25,7 @@ def probe_all(
     jobs: Sequence[Mapping[str, Any]],
     *,
     workers: int = 2,
-    time_limit: float = 30.0,
+    time_limit: float = 300.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Answers to `jobs` (see probing.answer) in their order. Running out of time or ending the worker is an answer."""
