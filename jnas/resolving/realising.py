@@ -83,7 +83,7 @@ def realise(
             if not kinds:
                 raise NothingPossible(f"no {' or '.join(aim.kinds)} fits this tree for: {clean(aim.words, 200)}")
             kind = choose("By which kind of edit?", "kind", kinds, KIND_LINES.__getitem__)
-            edit = choose_edit(Dialogue(options, kind, None, False, chooser, rng, context, source_of, asked))
+            edit = choose_edit(Dialogue(options, kind, None, False, chooser, rng, context, source_of, asked, False))
             context += f"\nDone so far:\n{fenced([describe(edit, before)])}"
             edits.append(edit)
             before = apply(before, edit)

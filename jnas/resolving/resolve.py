@@ -91,6 +91,7 @@ class Dialogue:
     context: str
     source_of: Callable[[Block], str]
     choices: list[tuple[Question, Choice]] = field(default_factory=list)
+    more_parts: bool = True  # whether the rules may add blocks to a composition
 
     @property
     def tree(self) -> Node:
@@ -202,7 +203,7 @@ def choose_edit(dialogue: Dialogue) -> Edit:
         name = _choose_block(dialogue, path)
         args = _choose_arguments(dialogue, path, name)
     edit = _fitting_edit(dialogue, path, name, args)
-    return _with_more_parts(dialogue, edit) if dialogue.kind == "compose" else edit
+    return _with_more_parts(dialogue, edit) if dialogue.kind == "compose" and dialogue.more_parts else edit
 
 
 def _choose_place(dialogue: Dialogue) -> Path:

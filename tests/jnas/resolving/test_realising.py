@@ -75,6 +75,14 @@ def test_several_edits_follow_one_another() -> None:
     assert tree == found.tree
 
 
+def test_a_composition_for_an_idea_holds_nothing_that_the_idea_did_not_ask_for() -> None:
+    gate = Aim("Gate channels.", ("compose",), families=("channel attention",), forms=("residual",))
+    for seed in range(8):
+        value = realised(gate, seed=seed).edit.value
+        assert value.block == "residual" and value.args["body"][-1].block == "jnas.SqueezeExcite"
+        assert len(value.args["body"]) == 2
+
+
 def test_places_keep_to_their_part_of_the_network() -> None:
     for seed in range(5):
         late = realised(Aim("Exchange late.", ("insert", "swap"), families=("mixer",), where="late"), seed=seed)

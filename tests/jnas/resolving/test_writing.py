@@ -9,7 +9,7 @@ import pytest
 
 from jnas.library.store import open_library
 from jnas.planning.history import Record
-from jnas.planning.plan import Plan
+from jnas.planning.plan import Aim, Plan
 from jnas.resolving.asking import ModelChooser
 from jnas.resolving.prices import FREE
 from jnas.resolving.providers import Reply, Request
@@ -36,11 +36,13 @@ class Writer:
         return Reply(self.texts.pop(0), input_tokens=10, output_tokens=5)
 
 
-def propose(writer: Writer, join, kind: str = "insert"):
+def propose(writer: Writer, join, kind: str = "insert", aim: Aim | None = None):
     start = Record(0, 0, 0, START, "0", 0.5, 78_000, 12_000_000)
     chooser = ModelChooser(writer, FREE)
     rng = np.random.default_rng(0)
-    return resolve_written(Plan(0, kind, "trust", ""), [start], START, LIBRARY, SHAPE, chooser, rng, "accuracy", join)
+    return resolve_written(
+        Plan(0, kind, "trust", ""), [start], START, LIBRARY, SHAPE, chooser, rng, "accuracy", join, aim
+    )
 
 
 @pytest.mark.parametrize("kind", ["insert", "swap", "compose", "set", "delete", "repeat"])
@@ -65,6 +67,17 @@ def test_repairs_are_bounded() -> None:
     with pytest.raises(NothingPossible, match="no block could be made of what writer wrote: R03") as caught:
         propose(writer, lambda text: Joined(None, "R03 autograd.Function"))
     assert len(writer.requests) == 1 + REPAIRS == len(caught.value.choices)
+
+
+def test_a_block_may_be_asked_for_that_realises_an_idea() -> None:
+    aim = Aim("Gate by a ```wavelet``` transform.", ("set",), idea="a/b/1")
+    writer = Writer("good = 1")
+    proposal = propose(writer, lambda text: Joined(WRITTEN), "idea", aim)
+    assert "realises this idea:\n```\nGate by a wavelet transform.\n```" in writer.requests[0].prompt
+    assert proposal.aim == aim and proposal.edit.kind == "insert"
+    with pytest.raises(NothingPossible) as caught:
+        propose(Writer(*["x"] * 3), lambda text: Joined(None, "R03"), "idea", aim)
+    assert caught.value.aim == aim
 
 
 def test_code_is_taken_out_of_its_fence() -> None:
