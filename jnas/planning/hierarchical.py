@@ -21,8 +21,8 @@ from jnas.planning.plan import WAYS, Plan, Settings, open_arms
 from jnas.planning.preference import REMEMBERED, prefer
 from jnas.planning.thompson import draw_parent, feasibility, success
 
-LEARNED = 12  # candidates from which on the pooled posterior serves; before, the conjugate one in closed form
-PREPARED = 4  # candidates at which its compilation starts in the background
+LEARNED = 24  # candidates from which on the pooled posterior serves; before, the conjugate one in closed form
+PREPARED = 16  # candidates at which its compilation starts in the background: a short search does without
 
 Arm = tuple[str, str]  # edit kind, way
 Belief = dict[str, tuple[float, float, float]]  # of an outcome: posterior mean, 90 % interval
