@@ -72,6 +72,8 @@ class Experiment:
         if reading is None:
             why = f"returns shape {outcome} for an input of {place.tensor}: no image and no tokens"
             return Failure("output", why, example=Example(values, place.tensor))
+        if 0 in reading[1]:
+            return Failure("forward", f"leaves nothing of an input of {place.tensor}")
         return Output(*reading)
 
     def guess(self, guess: Guess, place: Place, layout: str | None = None) -> Output | Failure:

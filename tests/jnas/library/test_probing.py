@@ -441,3 +441,15 @@ class Flip(nn.Module):
 def test_what_branches_on_its_own_random_numbers_executes_and_has_no_place():
     found = probe(Flip, "x.Flip", (argument("p", 0.5),))
     assert found.status == "executed" and "R04" in found.reason and found.block.contract is None
+
+
+class Crops(nn.Module):
+    """Leaves nothing of a small input, and does not mind."""
+
+    def forward(self, x):
+        return x[:, :, 16:, 16:] * 2
+
+
+def test_what_leaves_nothing_of_an_input_has_not_executed_on_it():
+    block = placed(Crops)
+    assert output_shape(block, {}, (8, 28, 28))[1:] != (0, 0)
