@@ -25,9 +25,8 @@ from jnas.benchmarks.rows import Row
 from jnas.evaluation.gate import judge, judge_start
 from jnas.evaluation.outcomes import Verdict
 from jnas.evaluation.pool import Reply
-from jnas.library.block import Block
 from jnas.library.mining import mine
-from jnas.library.store import open_library
+from jnas.library.store import Library, open_library
 from jnas.models.starts import named_tree
 from jnas.planning.features import family_of, tree_features
 from jnas.planning.history import Infeasible, Record, candidate
@@ -97,7 +96,7 @@ class Landscape:
     """A formula of trees; the same seed is the same formula."""
 
     seed: int
-    library: Mapping[str, Block]
+    library: Library
 
     @cached_property
     def weights(self) -> Mapping[str, float]:
@@ -253,5 +252,5 @@ class Trial:
         if "parent" in made:
             made["improvement"] = score - (candidate(self.history, made["parent"]).score or 0.0)
         name, features = tree_hash(tree, library), tree_features(tree, library)
-        costs = {"parameters": parameters, "multiply_adds": multiply_adds}
-        self.history.append(Record(number, number, 0, tree, name, score, features=features, **costs, **made))
+        record = Record(number, number, 0, tree, name, score, parameters, multiply_adds, features=features, **made)
+        self.history.append(record)

@@ -121,7 +121,8 @@ def candidate(history: Sequence[Record], number: int) -> Record:
 def best(history: Sequence[Record], count: int) -> tuple[Record, ...]:
     """The `count` candidates of highest score, best first; the earlier of two equals."""
     kept = max(count, KEPT)
-    return folded(history, ("best", kept), partial(_leaders, kept), ())[:count]
+    nobody: tuple[Record, ...] = ()
+    return folded(history, ("best", kept), partial(_leaders, kept), nobody)[:count]
 
 
 def _leaders(count: int, leaders: tuple[Record, ...], records: Iterable[Record]) -> tuple[Record, ...]:

@@ -72,7 +72,8 @@ def scalarised(
     optimum of some weights. Improvements are over the parent by the same mixture, None where the parent is left out.
     """
     recent = history[max(0, len(history) - latest) :]
-    leaders = folded(history, ("front", tuple(objectives)), partial(_leaders, tuple(objectives)), ())
+    nobody: tuple[Record, ...] = ()
+    leaders = folded(history, ("front", tuple(objectives)), partial(_leaders, tuple(objectives)), nobody)
     kept = (*(record for record in leaders if record.number < recent[0].number), *recent)
     known, values = measured(kept, objectives)
     weights = rng.dirichlet(np.ones(len(objectives)))
