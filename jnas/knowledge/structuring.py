@@ -22,7 +22,7 @@ KEEP, DROP, NOWHERE = "keep", "drop", "none"
 ALIKE = 0.5  # Jaccard similarity of two ideas that are one
 SHINGLE = 2  # words
 CHARACTERS_PER_TOKEN = 4.2  # of the question, English prose for the most part
-ANSWERED = 300  # characters of an answer, typically; at most about 600
+ANSWERED = 450  # characters of an answer, typically; at most about 700
 
 INSTRUCTIONS = (
     "You collect design ideas for the architecture of image networks. Keep a document only if it proposes one. "
