@@ -40,7 +40,7 @@ def measure(table: Path | None = None, seeds: int = 100, queries: int = 200) -> 
             "benchmark fairness: expected --table FILE, an .npz table; jnas/benchmarks/cells.py describes it"
         )
     space = read_table(table)
-    rows = []
+    rows: list[Row] = []
     for popularity in POPULARITY:
         for dataset in space.search:
             fair, uniform = (

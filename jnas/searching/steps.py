@@ -135,7 +135,7 @@ class Search:
                     f"{self.configuration.planner.name} planner, {self.chooser.name}: {self.chooser.spent}"
                 )
             verdict = self._judge(parent, proposal, known)
-            key = proposal.aim and proposal.aim.idea
+            key = proposal.aim.idea if proposal.aim else None
             if verdict.reason == "caps" and (self.configuration.caps.repair or key is not None):
                 proposal, words, verdict = self._narrowed(proposal, words, verdict, known)
             self.view.verdict(
