@@ -19,6 +19,7 @@ from typing import Any
 
 import jnas
 from jnas.runs.configuration import to_toml
+from jnas.runs.remote import storage
 from jnas.search import requested
 from translators.diagnostics import UserError
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"versions: {check_versions(requirements(), metadata.version)}")
 
         configuration, run_directory = requested(options.search)
-        print(f"storage: {check_storage(str(run_directory), options.skew)}")
+        print(f"storage: {check_storage(run_directory, options.skew)}")
         record = describe_host(to_toml(configuration))
         print(f"hosts: {check_agreement(record, options)}")
         print(f"chips: {check_chips(options.chips)}")
@@ -76,9 +77,7 @@ def check_storage(directory: str, largest_skew: float, now: Callable[[], float] 
 
     Raises UserError when that fails or when the clocks are more than `largest_skew` seconds apart.
     """
-    from etils import epath
-
-    probe = epath.Path(directory) / f".preflight-{socket.gethostname()}-{os.getpid()}"
+    probe = storage(directory) / f".preflight-{socket.gethostname()}-{os.getpid()}"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.write_text("jnas")

@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from jnas.reports.summary import print_summary
 from jnas.resolving.choosers import UniformChooser
 from jnas.runs.configuration import Configuration, load, names
 from jnas.runs.directory import RunDirectory
+from jnas.runs.remote import is_remote, mirrored
 from jnas.searching.preparation import prepared, rehearsal
 from translators.diagnostics import UserError
 
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.dry_run:
                 rehearse(configuration, options.quiet)
             else:
-                search(configuration, RunDirectory(place), options.quiet)
+                with mirrored(place) if is_remote(place) else nullcontext(RunDirectory(Path(place))) as directory:
+                    search(configuration, directory, options.quiet)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -50,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def requested(arguments: Sequence[str] | None = None) -> tuple[Configuration, Path]:
-    """The configuration and the run directory that a command line asks for. Raises UserError."""
+def requested(arguments: Sequence[str] | None = None) -> tuple[Configuration, str]:
+    """The configuration and the run directory, here or remote, that a command line asks for. Raises UserError."""
     options = _parser().parse_args(arguments)
-    return load(options.config, _overrides(options)), options.run_dir or Path("runs") / Path(options.config).stem
+    return load(options.config, _overrides(options)), options.run_dir or str(Path("runs") / Path(options.config).stem)
 
 
 def search(configuration: Configuration, directory: RunDirectory, quiet: bool = False) -> None:
@@ -111,7 +113,9 @@ def _stoppable() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jnas.search", description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="quickstart", metavar="NAME|FILE", help=f"{', '.join(names())} or a file")
-    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="default: runs/NAME; a run there is continued")
+    parser.add_argument(
+        "--run-dir", metavar="DIR", help="default: runs/NAME; or gs://BUCKET/RUN; a run there is continued"
+    )
     parser.add_argument("--budget", type=int, metavar="N", help="candidates to train in all; may grow")
     parser.add_argument("--dataset", metavar="NAME", help="the embedded fashion_mnist_small, or any name of tfds")
     parser.add_argument("--data-dir", metavar="DIR", help="where tfds keeps prepared data sets")

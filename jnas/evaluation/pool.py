@@ -289,7 +289,7 @@ def small_environment(source: Mapping[str, str] | None = None) -> dict[str, str]
     }
     here = str(Path(jnas.__file__).resolve().parents[1])
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (here, kept.get("PYTHONPATH"))))
-    return HUGE_PAGES | kept | {"JNAS_CACHE": str(default_cache()), "PYTHONHASHSEED": "0"}
+    return {**HUGE_PAGES, **kept, "JNAS_CACHE": str(default_cache()), "PYTHONHASHSEED": "0"}
 
 
 def _death(code: int) -> str:

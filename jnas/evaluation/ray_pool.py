@@ -50,7 +50,7 @@ class RayPool:
             raise UserError(f"search.pool = ray:{address}: no cluster answers ({reason}); give ray:HOST:6379") from None
         self._ray, self._workers, self._setting = ray, workers, setting
         self._libraries: dict[str, Any] = {}
-        needs = {"num_cpus": setting.cores or 1, "max_retries": 0}
+        needs: dict[str, Any] = {"num_cpus": setting.cores or 1, "max_retries": 0}
         kinds = ray.cluster_resources()
         if kinds.get("TPU"):
             needs["resources"] = {"TPU": 1}

@@ -97,7 +97,8 @@ class RunDirectory:
         with lock:
             if (kind := file_system(self.root.resolve())) in NETWORK_FILE_SYSTEMS:
                 raise UserError(
-                    f"{self.root}: lies on {kind}, where SQLite cannot be trusted; give a --run-dir on a local disk"
+                    f"{self.root}: lies on {kind}, where SQLite cannot be trusted; "
+                    f"give a local --run-dir, or file://{self.root.resolve()} for a local copy and snapshots"
                 )
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
