@@ -16,7 +16,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 from jnas.library.store import default_cache
@@ -138,15 +137,11 @@ def _identity(path: Any) -> dict[str, str] | None:
 
 
 def storage(place: str) -> Any:
-    """A path object for a local or remote place. Raises UserError."""
-    if not is_remote(place):
-        return Path(place)
-    if place.startswith("file://"):
-        return Path(place.removeprefix("file://"))
-    try:
-        from etils import epath
+    """A path object of etils for a local or remote place. Raises UserError."""
+    from etils import epath
 
-        return epath.Path(place)
+    try:
+        return epath.Path(place.removeprefix("file://"))
     except (ImportError, ValueError) as error:
         raise UserError(f"{place}: cannot be reached ({_reason(error)}); give gs://, s3:// or file://") from None
 
