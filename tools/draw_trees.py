@@ -11,7 +11,7 @@ from typing import Any
 from jnas.benchmarks.edits import CLASSES, MEMORY, STARTS, Start
 from jnas.evaluation.evaluator import Evaluator
 from jnas.evaluation.inspection import node_costs
-from jnas.evaluation.pool import Pool
+from jnas.evaluation.pool import Pool, Setting
 from jnas.library.mining import mine
 from jnas.library.store import Library, open_library
 from jnas.models.starts import named_tree
@@ -67,7 +67,7 @@ def main() -> None:
     library = open_library(report.folders)
     (DOCS / "trees").mkdir(exist_ok=True)
     page = [HEAD]
-    with tempfile.TemporaryDirectory() as logs, Pool(1, logs=Path(logs), memory_limit=MEMORY) as pool:
+    with tempfile.TemporaryDirectory() as logs, Pool(1, Setting(MEMORY), Path(logs)) as pool:
         draw = Drawing(library, report.folders, pool)
         for name, start in STARTS.items():
             tree, file = draw.tree(start), name.split(",")[0].split()[0].lower()

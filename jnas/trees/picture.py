@@ -96,7 +96,10 @@ def _shortened(merged: Sequence[Line]) -> Iterator[Line]:
         if not kept[i] and run == 0:
             run = next((j for j in range(i, len(merged)) if kept[j]), len(merged)) - i
             if run > 1:
-                yield Line(f"{run} lines as before", guides=line.guides, mark=".")
+                level = len(line.guides) - 1
+                ends = any(len(other.guides) == level + 1 and other.guides[level] for other in merged[i : i + run])
+                guides = (*line.guides[:level], ends)
+                yield Line(f"{run} lines as before", guides=guides, mark=".")
         if kept[i] or run == 1:
             yield line
             run = 0
