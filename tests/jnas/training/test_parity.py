@@ -21,8 +21,9 @@ def test_the_losses_of_fifty_steps_are_those_of_pytorch(tmp_path: Path, monkeypa
     curves = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(curves)
     dataset = open_dataset("fashion_mnist_small", validation=4400)
-    recipe = Recipe(epochs=3, batch_size=32, learning_rate=0.05, label_smoothing=0.1)
+    # At larger rates PyTorch leaves itself by as much when its weights are moved by 1e-7.
+    recipe = Recipe(epochs=3, batch_size=32, learning_rate=0.002, label_smoothing=0.1)
     weights, ours = curves.our_losses("resnet8", dataset, recipe, 50)
     theirs = curves.pytorch_losses(weights, dataset, recipe, 50)
-    assert len(ours) == 50 and np.mean(ours[-10:]) < np.mean(ours[:10]) - 0.3
+    assert len(ours) == 50 and np.mean(ours[-10:]) < np.mean(ours[:10]) - 0.1
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
