@@ -2,7 +2,7 @@
 
     python tests/long/resnet_curves.py --tree resnet32 --dataset cifar10 --data-dir PREPARED --steps 50
 
-Needs torch. Prints the largest difference and exits with 1 where it is over 1e-3. Rounding grows from step to step: at the
+Needs torch. Prints the largest difference and exits with 1 where it is over 1e-3. Rounding grows step by step: at the
 rate of a recipe PyTorch leaves itself by as much when its weights are moved by 1e-7; see --learning-rate.
 """
 
