@@ -29,6 +29,7 @@ BENCHMARKS = {
         "training steps compiled for TPU v5e without one; roofline",
     ),
     "edits": ("jnas.benchmarks.edits", "chains of random edits: how many pass the gate, train, and how fast"),
+    "engine": ("jnas.benchmarks.engine", "first step and step time beside flax's own layers and PyTorch"),
     "main-job": ("jnas.benchmarks.main_job", "the quickstart search: seconds and share of each phase"),
     "calibration": ("jnas.benchmarks.calibration", "whether what the planner believes comes true as often as it says"),
     "proposals": ("jnas.benchmarks.proposals", "milliseconds a proposal, and that they do not grow with the history"),
