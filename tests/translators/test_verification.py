@@ -170,3 +170,15 @@ def test_a_source_that_is_not_there_is_one_line(tmp_path):
         verification_worker.locate({"source": "here:none.py"}, {"here": str(tmp_path)})
     assert "\n" not in str(caught.value)
     assert Path(tmp_path).exists()
+
+
+def test_batch_normalisation_gets_values_to_see(folder):
+    (folder / "squeeze.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Squeeze(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.norm = nn.BatchNorm2d(4)\n\n    def forward(self, x):\n"
+        "        return self.norm(x.mean((2, 3), keepdim=True))\n"
+    )
+    row = {"source": "small:squeeze.py", "class": "Squeeze", "init": {}, "input_shapes": [[2, 4, 6, 6]]}
+    found = verification.verify_row(row, {"small": folder})
+    assert found["status"] == "right" and found["train_diff"] is not None
+    assert [shapes[0][0] for shapes in found["shapes"]] == [8, 1, 8]
