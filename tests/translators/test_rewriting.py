@@ -567,3 +567,13 @@ def test_a_constant_that_is_completed_later_is_whole(translated):
         'TABLE = dict(relu=nn.ReLU)\nTABLES = (TABLE,)\nfor table in TABLES:\n    table.setdefault("gelu", nn.GELU)'
         in text
     )
+
+
+def test_what_makes_a_layer_that_works_in_place_writes_nothing_itself(translated):
+    text = (
+        "def lazily(inplace=True):\n    return lambda: nn.ReLU(inplace=inplace)\n\n"
+        "class Block(nn.Module):\n    def __init__(self, make=lazily()):\n        super().__init__()\n"
+        "        self.act = make()\n\n    def forward(self, x):\n        return self.act(x * 2)\n"
+    )
+    emitted = next(iter(translated(text).modules.values()))
+    assert "return lambda: nn.ReLU(inplace=inplace)" in emitted

@@ -65,8 +65,9 @@ class InPlace(Sharing):
     def _check_flag(self, original: cst.Call, call: cst.Call) -> cst.Call:
         """`F.relu(x, inplace=self.inplace)` where a write into x would be seen: the flag must be false then."""
         name = self.foreign(dotted_name(original.func))
-        position = _flag_position(name, original)
-        if position is None or self._is_constant(original.args[position].value) or self.at_construction():
+        makes_layer = name.startswith("torch.nn.") and not name.startswith("torch.nn.functional.")
+        position = _flag_position(name, original) if name.startswith("torch.") and not makes_layer else None
+        if not position or self._is_constant(original.args[position].value) or self.at_construction():
             return call
         seen = self._seen_after(original, original.args[0].value)
         if not seen and not self._is_statement(original):
