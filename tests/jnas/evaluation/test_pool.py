@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jnas.evaluation.pool import Job, Pool, Setting, small_environment
+from jnas.evaluation.pool import HUGE_PAGES, Job, Pool, Setting, small_environment
 from translators.diagnostics import UserError
 
 # A worker whose operations misbehave in every way that a candidate's code can.
@@ -188,4 +188,4 @@ def test_a_worker_sees_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (reply,) = workers.run([Job("environment", {}, 60)])
     assert "planted-secret" not in str(reply.value)
     assert reply.value["JAX_PLATFORMS"] == "cpu" and reply.value["PATH"] == os.environ["PATH"]
-    assert small_environment({"KEY": "x"}).keys() == {"PYTHONPATH", "JNAS_CACHE", "PYTHONHASHSEED"}
+    assert small_environment({"KEY": "x"}).keys() == {"PYTHONPATH", "JNAS_CACHE", "PYTHONHASHSEED", *HUGE_PAGES}
