@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from jnas.library.binding import Shape, bind, bound_names
 from jnas.library.block import Block
@@ -59,6 +60,7 @@ def _stated(node: Node, block: Block) -> Iterator[Domain]:
 
 def _variants(node: Node, library: Mapping[str, Block]) -> Iterator[Domain]:
     """Arguments that are modules, or lists of them, with one module changed."""
+    changed: tuple[Any, ...]
     for name, value in node.args.items():
         if isinstance(value, Node):
             changed = tuple(_changed(value, library))

@@ -40,6 +40,9 @@ class _Context:
 class _Function:
     """`torch.autograd.Function`: subclasses define static methods `forward(ctx, ...)` and `backward(ctx, ...)`."""
 
+    forward: Any
+    backward: Any
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """`forward`, differentiated by `backward`. Arguments that are no arrays are constants."""
