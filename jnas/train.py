@@ -19,6 +19,7 @@ from jnas.library.store import Library, default_cache
 from jnas.reports.curves import training_curves
 from jnas.reports.trees import read_tree
 from jnas.runs.directory import write_atomically
+from jnas.training.liveness import beating, to_be_watched, watch
 from jnas.training.processor import restart_with_huge_pages
 from jnas.training.recipe_files import recipe as find_recipe
 from jnas.training.recipes import RECIPES, Recipe
@@ -34,22 +35,37 @@ SAVES = 20  # checkpoints of a training, at most one an epoch, where --save-ever
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when every seed trained to its end, 1 when a loss stopped being a number, 2 for bad input."""
+    """0: every seed trained to its end, 1: a loss stopped being a number, 2: bad input, 75: a host was lost."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(arguments)
-    from jnas.models.build import BuildError
-
     try:
-        return train(options)
-    except (UserError, BuildError) as error:
+        if to_be_watched():
+            digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()
+            folder = (options.out or Path("runs")) / f"hosts-{digest[:16]}"
+            return watch([sys.executable, "-m", "jnas.train", *arguments], folder)
+        return _train_joined(options)
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def train(options: argparse.Namespace) -> int:
-    """The seeds in turn, or side by side on accelerators; a command that was killed goes on when it is given again."""
-    from jnas.training.sharding import is_first_process, join_processes
+def _train_joined(options: argparse.Namespace) -> int:
+    """As one process of a launch over several hosts, or the only one."""
+    from jnas.models.build import BuildError
+    from jnas.training.sharding import join_processes
 
     join_processes()
+    with beating():
+        try:
+            return train(options)
+        except BuildError as error:
+            raise UserError(str(error)) from None
+
+
+def train(options: argparse.Namespace) -> int:
+    """The seeds in turn, or side by side on accelerators; a command that was killed goes on when it is given again."""
+    from jnas.training.sharding import is_first_process
+
     open_data = cache(lambda: _dataset(options))  # once, and only when the tree's name is right
     name, tree, library = read_tree(options.tree, options.library, lambda: (open_data().shape, open_data().classes))
     recipe = _recipe(options.recipe, options.epochs)
@@ -152,8 +168,7 @@ Mined blocks in it:
 `tree.json` is the architecture; `weights/seed-N` are the parameters as Orbax writes them:
 
     from jnas.models.build import build
-    from jnas.reports.curves import training_curves
-from jnas.reports.trees import read_tree
+    from jnas.reports.trees import read_tree
     from jnas.training import weights
     from translators.runtime.state import load_state_dict
 

@@ -7,6 +7,7 @@ import os
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jnas.training.liveness import heartbeat
 from translators.diagnostics import UserError
 
 
@@ -39,14 +40,17 @@ def join_processes() -> None:
     """Joins the processes of a launch over several hosts into one, where its environment asks for that.
 
     A launcher sets JAX_COORDINATOR_ADDRESS (host:port, or "auto" on machines that JAX recognises, such as TPU pods),
-    JAX_NUM_PROCESSES and JAX_PROCESS_ID. Without the first nothing happens.
+    JAX_NUM_PROCESSES and JAX_PROCESS_ID. Without the first nothing happens. JAX itself notices a lost process after
+    twice the `liveness.heartbeat()`, so that the watchers, which can name it, come first.
     """
+    limit = 2 * heartbeat()
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
     if address == "auto":
         del os.environ["JAX_COORDINATOR_ADDRESS"]
-        jax.distributed.initialize()
+        jax.distributed.initialize(heartbeat_timeout_seconds=limit)
     elif address:
-        jax.distributed.initialize(address, int(os.environ["JAX_NUM_PROCESSES"]), int(os.environ["JAX_PROCESS_ID"]))
+        count, process = int(os.environ["JAX_NUM_PROCESSES"]), int(os.environ["JAX_PROCESS_ID"])
+        jax.distributed.initialize(address, count, process, heartbeat_timeout_seconds=limit)
 
 
 def is_first_process() -> bool:
