@@ -141,12 +141,19 @@ def finished(run: Run) -> tuple[list[Row], dict[str, Line]]:
     ]
     lines = {"share of the archive beaten": (LEVELS, coverage)}
     if len(came) >= BINS:
-        groups = np.array_split(np.argsort(guess, kind="stable"), BINS)
+        groups = alike(guess)
         said, true = (np.array([values[group].mean() for group in groups]) for values in (guess, came))
         lines["improvement over the parent"] = (said, true)
         for group, chance, share in zip(groups, said, true, strict=True):
             rows.append(Row(f"said {chance:.2f} to improve", float(share), note=_interval(float(share), len(group))))
     return rows, lines
+
+
+def alike(beliefs: Floats) -> list[NDArray[np.int64]]:
+    """Positions in up to BINS groups of rising beliefs; equal ones, with which a search begins, stay together."""
+    edges = np.unique(np.quantile(beliefs, np.arange(1, BINS) / BINS))
+    group = np.searchsorted(edges, beliefs)
+    return [np.flatnonzero(group == number) for number in np.unique(group)]
 
 
 def _interval(share: float, count: int) -> str:
