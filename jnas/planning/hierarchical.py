@@ -38,11 +38,11 @@ def hierarchical(
     """`without` may name ways besides kinds. A single arm that is left needs no draw."""
     if (plan := by_knowledge(history, settings, rng, without, pending)) is not None:
         return plan
-    if settings.knowledge is not None:
-        history = apart(history)
     if len(settings.objectives) > 1:
         history = scalarised(history, settings.objectives, effects.WINDOW, rng)
     history = abridged(history, REMEMBERED, effects.WINDOW)
+    if settings.knowledge is not None:
+        history = apart(history)
     preference = prefer(history, settings, pending)
     parents = preference.parents if preference else (draw_parent(history, settings.top_k, rng),)
     parent = parents[int(rng.integers(len(parents)))]

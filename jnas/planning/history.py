@@ -57,6 +57,11 @@ class Record:
     def improved(self) -> bool:
         return self.improvement is not None and self.improvement > 0
 
+    @property
+    def edit_kind(self) -> str | None:
+        """Kind of the edit that it became, which a record of a stored run knows without the edit."""
+        return None if self.edit is None else self.edit.kind
+
 
 T = TypeVar("T")
 
@@ -149,9 +154,9 @@ def abridged(history: Sequence[Record], leaders: int, latest: int) -> tuple[Reco
 
 def last_improving(history: Sequence[Record]) -> Record | None:
     """The most recent candidate whose edit paid off."""
-    return next((record for record in reversed(history) if record.edit is not None and record.improved), None)
+    return next((record for record in reversed(history) if record.improved and record.edit is not None), None)
 
 
 def last_of_kind(history: Sequence[Record], kind: str) -> Record | None:
     """The most recent candidate that an edit of this kind made, whatever came of it."""
-    return next((record for record in reversed(history) if record.edit is not None and record.edit.kind == kind), None)
+    return next((record for record in reversed(history) if record.edit_kind == kind), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
@@ -13,7 +13,7 @@ import numpy as np
 from jnas.library.binding import Shape
 from jnas.library.block import Block
 from jnas.planning.features import family_of, tree_features
-from jnas.planning.history import Record, candidate
+from jnas.planning.history import Record, candidate, folded
 from jnas.planning.plan import Aim, Plan, Preference
 from jnas.resolving.choosers import Chooser, UniformChooser
 from jnas.resolving.directions import Direction, aim, settings
@@ -23,6 +23,7 @@ from jnas.trees.composites import MOST_PARTS, composites
 from jnas.trees.edits import Edit, apply, describe, name_at, node_name, place_name
 from jnas.trees.node import Node, Path, Value, get, tree_hash
 from jnas.trees.options import Options, depth, draws
+from jnas.trees.remembered import per_library
 from jnas.trees.scope import EVERYTHING, Scope
 from jnas.trees.shapes import ShapeError
 
@@ -136,7 +137,7 @@ def resolve(
     NothingPossible.
     """
     kind, direction = aim(plan, history, library, shape)
-    made = composites((record.edit for record in history if record.edit is not None), library)
+    made = _composites(history, library)
     context = describe_situation(plan, history, goal, direction)
     options = Options(tree, library, shape, made, scope)
     dialogue = Dialogue(options, kind, direction, plan.way == "minimal", chooser, rng, context, source_of)
@@ -145,6 +146,22 @@ def resolve(
         return Proposal(edit, apply(tree, edit), tuple(dialogue.choices))
     parent, edit = _choose_preferred(dialogue, plan.preference, history, known)
     return Proposal(edit, apply(candidate(history, parent).tree, edit), tuple(dialogue.choices), parent=parent)
+
+
+def _composites(history: Sequence[Record], library: Mapping[str, Block]) -> dict[str, Node]:
+    """Of all edits so far; those of other kinds are not even read."""
+    nothing: dict[str, Node] = {}
+    step = _more_composites(library)
+    return folded(history, step, step, nothing)
+
+
+@per_library
+def _more_composites(library: Mapping[str, Block]) -> Callable[[dict[str, Node], Iterable[Record]], dict[str, Node]]:
+    def step(found: dict[str, Node], records: Iterable[Record]) -> dict[str, Node]:
+        composed = (record.edit for record in records if record.edit_kind == "compose" and record.edit is not None)
+        return {**found, **composites(composed, library)}
+
+    return step
 
 
 def _choose_preferred(
@@ -321,9 +338,9 @@ def describe_situation(plan: Plan, history: Sequence[Record], goal: str, directi
         f"Goal: {clean(goal, 200)}.",
         f"Network {parent.number}: {score}, {parent.parameters:,} parameters, {parent.multiply_adds:,} multiply-adds.",
     ]
-    edited = [record for record in history if record.edit is not None][-PAST_EDITS:]
+    edited = list(islice((record for record in reversed(history) if record.edit_kind is not None), PAST_EDITS))
     if edited:
-        past = [f"{_outcome(record)} {_words(record, history)}" for record in edited]
+        past = [f"{_outcome(record)} {_words(record, history)}" for record in reversed(edited)]
         lines += ["Last edits and the change of accuracy:", fenced(past)]
     if direction:
         task = "Do the reverse of this edit:" if direction.reverse else "Go on in the direction of this edit:"

@@ -22,7 +22,7 @@ def claim(directory: RunDirectory, database: RunDatabase, configuration: Configu
 
     A run without candidates (its first start met bad input, say) may still become any other.
     """
-    if not database.candidates():
+    if not database.count():
         with database.transaction():
             database.set_fact("configuration", to_plain(configuration))
             database.set_fact("versions", versions())
@@ -37,7 +37,7 @@ def claim(directory: RunDirectory, database: RunDatabase, configuration: Configu
 
 def claim_library(directory: RunDirectory, database: RunDatabase, library: Library, folders: Sequence[Path]) -> None:
     """The same for the blocks: another version of a source offers other edits, and the run could not be repeated."""
-    if not database.candidates():
+    if not database.count():
         with database.transaction():
             database.set_fact("library", library.fingerprint)
             database.set_fact("libraries", [str(folder) for folder in folders])

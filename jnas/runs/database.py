@@ -64,8 +64,9 @@ IDEAS = """
 ALTER TABLE candidates ADD COLUMN idea TEXT;
 ALTER TABLE attempts ADD COLUMN idea TEXT;
 """
+HASHES = "CREATE INDEX candidates_by_tree ON candidates (tree_hash);"
 # MIGRATIONS[v] makes version v + 1 of version v: an earlier run is brought up to date when it is continued.
-MIGRATIONS = (SCHEMA, TRANSCRIPT, LATENCY, IDEAS)
+MIGRATIONS = (SCHEMA, TRANSCRIPT, LATENCY, IDEAS, HASHES)
 SCHEMA_VERSION = len(MIGRATIONS)
 PATIENCE = 120.0  # seconds for a lock: SQLite keeps no queue, so that one of many writers may wait long
 RESULT_COLUMNS = "status, accuracy, loss, curve, message, seconds_compile, seconds_train, {latency}"
@@ -89,6 +90,30 @@ class Candidate:
     created: float = 0.0  # seconds since 1970
     finished: float | None = None
     idea: str | None = None  # key of the idea that it realises
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A candidate without its documents: what can be read of many at once. `edit_kind` is that of the edit it became.
+
+    `score` and `parent_score`: validation accuracy in [0, 1]; None where the training failed or has not ended.
+    """
+
+    number: int
+    round: int
+    slot: int
+    parent: int | None
+    tree_hash: str
+    idea: str | None
+    kind: str | None
+    way: str | None
+    edit_kind: str | None
+    parameters: int
+    multiply_adds: int
+    finished: bool
+    score: float | None
+    latency: float | None
+    parent_score: float | None
 
 
 @dataclass(frozen=True)
@@ -266,10 +291,38 @@ class RunDatabase:
         )
         return tuple(_candidate(row) for row in rows)
 
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Everything the gate turned down, in slot order."""
+    def outlines(self, rounds: range) -> Iterator[Outline]:
+        """Of the candidates of these rounds, in slot order."""
+        rows = self._connection.execute(
+            f"SELECT c.number, c.round, c.slot, c.parent, c.tree_hash, {self._idea()}, json_extract(plan, '$.kind'), "
+            "json_extract(plan, '$.way'), json_extract(edit, '$.kind'), coalesce(json_extract(verdict, '$.parameters'),"
+            " 0), coalesce(json_extract(verdict, '$.multiply_adds'), 0), r.number IS NOT NULL, "
+            f"iif(r.status = 'ok', r.accuracy, NULL), {self._latency('r.')}, iif(p.status = 'ok', p.accuracy, NULL) "
+            "FROM candidates c LEFT JOIN results r ON r.number = c.number LEFT JOIN results p ON p.number = c.parent "
+            "WHERE c.round >= ? AND c.round < ? ORDER BY c.round, c.slot",
+            (rounds.start, rounds.stop),
+        )
+        return (Outline(*row) for row in rows)
+
+    def documents(self, number: int) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+        """Tree and edit of a candidate."""
+        row = self._connection.execute("SELECT tree, edit FROM candidates WHERE number = ?", (number,)).fetchone()
+        tree, edit = (document and json.loads(document) for document in row)
+        return tree, edit
+
+    def count(self) -> int:
+        """Of the candidates, finished or not."""
+        return self._connection.execute("SELECT count(*) FROM candidates").fetchone()[0]
+
+    def tree_hashes(self) -> set[str]:
+        """Of all candidates."""
+        return {tree_hash for (tree_hash,) in self._connection.execute("SELECT tree_hash FROM candidates")}
+
+    def attempts(self, first_round: int = 0) -> tuple[Attempt, ...]:
+        """Everything the gate turned down from that round on, in slot order."""
         columns = f"round, slot, attempt, parent, kind, way, reason, message, description, {self._idea()}"
-        rows = self._connection.execute(f"SELECT {columns} FROM attempts ORDER BY round, slot, attempt")
+        query = f"SELECT {columns} FROM attempts WHERE round >= ? ORDER BY round, slot, attempt"
+        rows = self._connection.execute(query, (first_round,))
         return tuple(Attempt(*row) for row in rows)
 
     def choices(self) -> tuple[Choice, ...]:
@@ -290,8 +343,10 @@ class RunDatabase:
 
     def _read_columns(self) -> str:
         """A database that is only read may be of a version that knew no latency."""
-        known = _version(self._connection) > MIGRATIONS.index(LATENCY)
-        return RESULT_COLUMNS.format(latency="latency" if known else "NULL")
+        return RESULT_COLUMNS.format(latency=self._latency())
+
+    def _latency(self, table: str = "") -> str:
+        return f"{table}latency" if _version(self._connection) > MIGRATIONS.index(LATENCY) else "NULL"
 
     def _idea(self) -> str:
         """The same for ideas."""

@@ -84,7 +84,7 @@ class Search:
 
     def start(self) -> None:
         """The start tree is candidate 0: judged and trained like the others, not counted in the budget."""
-        if self.database.candidates():
+        if self.database.count():
             return
         evaluator, name = self.evaluator, self.configuration.start
         tree = canonical(start_tree(name, self.library, evaluator.shape, evaluator.classes), self.library)
@@ -117,11 +117,10 @@ class Search:
 
     def propose(self, round_: int, slot: int, history: History) -> None:
         """Judge proposals until one passes the gate; record it with all that was turned down before it."""
-        candidates = self.database.candidates()
         number = self._number(round_, slot)
-        if any(row.number == number for row in candidates):
+        if self.database.count() > number:
             return
-        known = {row.tree_hash for row in candidates}
+        known = self.database.tree_hashes()
         pending = archive.pending(self.database, self.library, round_, before_slot=slot)
         attempts: list[Attempt] = []
         choices: list[Choice] = []
