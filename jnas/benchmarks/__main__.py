@@ -34,6 +34,7 @@ BENCHMARKS = {
     "calibration": ("jnas.benchmarks.calibration", "whether what the planner believes comes true as often as it says"),
     "proposals": ("jnas.benchmarks.proposals", "milliseconds a proposal, and that they do not grow with the history"),
     "proposers": ("jnas.benchmarks.proposers", "edits by chance, edits by a language model, code that it writes"),
+    "scale": ("jnas.benchmarks.scale", "a Ray cluster: throughput by workers, what isolation and a lost node cost"),
     "store": ("jnas.benchmarks.store", "a run of many candidates: opened, appended to, read as the planner reads it"),
     "translate": ("jnas.benchmarks.translate", "translated blocks against PyTorch, beside tools that trace it"),
     "fairness": ("jnas.benchmarks.fairness", "attribute-fair against uniform sampling of ideas on a --table of cells"),
