@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ class _Worker:
     def ask(self, job: Mapping[str, Any], time_limit: float) -> dict[str, Any]:
         limit = time_limit if self._started else time_limit + 30  # the first answer waits for the imports
         self._started = True
+        began = time.monotonic()
         self._process.allow(limit)
         try:
             self._jobs.write(json.dumps(job).encode() + b"\n")
@@ -102,13 +104,12 @@ class _Worker:
             self.kill()
             return _failed(job, "crashed", ENDED)
         line = self._read_line(limit)
-        if line is None:
-            self.kill()
+        if line is not None and line.endswith(b"\n"):
+            return json.loads(line)
+        self.kill()
+        if line is None or time.monotonic() - began >= limit:  # on a busy machine the supervisor may be first
             return _failed(job, "timeout", f"took longer than {time_limit:g} s")
-        if not line.endswith(b"\n"):
-            self.kill()
-            return _failed(job, "crashed", ENDED)
-        return json.loads(line)
+        return _failed(job, "crashed", ENDED)
 
     def _read_line(self, limit: float) -> bytes | None:
         """A line, less than a line when the process ended, None when the time was up."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from jnas.library.binding import Shape, bind
 from jnas.library.block import Block
+from jnas.library.exact import bind_exact
 from jnas.planning.features import family_of
 from jnas.planning.history import Record, candidate, last_improving, last_of_kind
 from jnas.planning.plan import REPEAT, Plan
@@ -82,4 +83,7 @@ def settings(tree: Node, path: Path, library: Mapping[str, Block], shape: Shape)
     if node.is_container:
         return node.args
     defaults = {parameter.name: parameter.default for parameter in library[node.block].parameters}
-    return defaults | bind(library[node.block], node.args, infer(tree, library, shape)[path][0])
+    before = infer(tree, library, shape)[path][0]
+    if node.exact:
+        return defaults | bind_exact(node.args, before)
+    return defaults | bind(library[node.block], node.args, before)

@@ -96,7 +96,7 @@ def test_the_same_generator_gives_the_same_plan_and_its_reasons() -> None:
     one, two = (PLANNERS["hierarchical"](past, Settings(), np.random.default_rng(7)) for _ in range(2))
     assert one.to_plain() == two.to_plain() and "preference" not in one.to_plain()
     assert "\n" not in one.explanation
-    for word in (f"parent {one.parent}", one.kind, one.way, "feasible", "improved", "size", "diversity", "["):
+    for word in ("children of", str(one.parent), one.kind, one.way, "feasible", "improved", "size", "diversity", "["):
         assert word in one.explanation
     assert set(one.draws["outcomes"]) == set(effects.OUTCOMES)
     assert len(one.draws["utilities"]) == len(ARMS) * len(WAYS)
