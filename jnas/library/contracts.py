@@ -268,18 +268,18 @@ def _find_growth(experiment: Experiment, guess: Guess, place: Place) -> tuple[st
 def _find_scale(experiment: Experiment, guess: Guess, place: Place, base: Output) -> dict[str, Any]:
     """Clauses of the contract that say what becomes of height and width."""
     before, after = place.shape[1], base.shape[1]
-    large = experiment.guess(guess, place.at(shape=(place.shape[0], 3 * before, 3 * before)))
+    large = experiment.guess(guess, place.at(shape=(place.shape[0], 2 * before, 2 * before)))
     if not isinstance(large, Output):
         if before % after:
             raise NotPlaceable(f"makes {after} pixels of {before}")
         return {"reduction": before // after}
     if large.shape[1] == after:
         return {"output_size": after}
-    slope = Fraction(large.shape[1] - after, 2 * before)
+    slope = Fraction(large.shape[1] - after, before)
     if slope.denominator == 1 and slope >= 1 and (before * slope - after) % slope == 0:
         return {"enlargement": int(slope), "margin": int(before - after / slope)}
     if slope.numerator != 1:
-        raise NotPlaceable(f"makes {after} pixels of {before} and {large.shape[1]} of {3 * before}")
+        raise NotPlaceable(f"makes {after} pixels of {before} and {large.shape[1]} of {2 * before}")
     return {"reduction": slope.denominator, "margin": _find_margin(experiment, guess, place, after, slope.denominator)}
 
 

@@ -61,7 +61,9 @@ class Experiment:
 
     def run(self, values: Mapping[str, Any], place: Place, layout: str | None = None) -> Output | Failure:
         """The output of the class with constructor `values` at `place`, read in `layout`."""
-        key = repr((sorted(values.items(), key=lambda item: item[0]), place))
+        defaults = {argument.name: repr(argument.default) for argument in self.arguments if argument.default is not None}
+        given = {name: repr(value) for name, value in values.items()}  # a default that is given changes nothing
+        key = repr((sorted(item for item in given.items() if item not in defaults.items()), place))
         if key not in self.outcomes:
             self.traces += 1
             self.outcomes[key] = execute(self.cls, values, place)

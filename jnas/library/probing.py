@@ -28,7 +28,7 @@ from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
 from jnas.library.store import block_to_json, load_class, tuples
 from translators import Argument, Refused
-from translators.limits import LimitExceeded, limited
+from translators.limits import LimitExceeded, collecting_rarely, limited
 
 TIME_LIMIT = 30.0  # seconds of processor time for one class: a busy machine changes no outcome
 MEMORY_LIMIT = 2 << 30  # bytes of address space that a worker may add to what it has after its imports
@@ -149,6 +149,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
+@collecting_rarely()
 def main() -> None:
     """Answer jobs until standard input ends. What translated code prints goes nowhere."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")

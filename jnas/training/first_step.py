@@ -22,16 +22,16 @@ def first_step(model: Module, shape: tuple[int, int, int], classes: int, batch: 
     graph, *states = nnx.split(model.train(), nnx.Param, ...)
     parameters, rest = states
 
-    def loss_of(parameters: Any, rest: Any) -> jax.Array:
+    def loss_of(parameters: Any, rest: Any, images: jax.Array) -> jax.Array:
         with randomness(jax.random.key(seed)):
             logits = nnx.merge(graph, parameters, rest, copy=True)(images)
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
     @jax.jit
-    def step(parameters: Any, rest: Any) -> tuple[jax.Array, jax.Array]:
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, rest)
+    def step(parameters: Any, rest: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, rest, images)
         finite = [jnp.isfinite(gradient).all() for gradient in jax.tree.leaves(gradients)]
         return jnp.isfinite(loss), jnp.all(jnp.array(finite))
 
-    loss, gradients = step(parameters, rest)
+    loss, gradients = step(parameters, rest, images)
     return bool(loss), bool(gradients)
