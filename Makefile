@@ -7,7 +7,7 @@ RUN ?= runs/quickstart
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: search test test-slow test-torch lint format benchmarks clean
+.PHONY: search test test-slow test-torch lint format docs notebooks benchmarks clean
 .DELETE_ON_ERROR:
 
 search: $(VENV)/.material
@@ -37,6 +37,16 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The site, in build/site. Warnings are errors; what is generated must be what the code says.
+docs: $(VENV)/.docs
+	$(BIN)/python tools/document.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+# Runs all notebooks and stores what they print; ARGS="quickstart" for one.
+notebooks: $(VENV)/.test
+	$(BIN)/python tools/notebooks.py $(ARGS)
+
 benchmarks: $(VENV)/.material
 	$(BIN)/python -m jnas.benchmarks main-job --check
 
@@ -55,6 +65,10 @@ $(VENV)/.material: $(VENV)/.installed
 
 $(VENV)/.test: $(VENV)/.material
 	$(PIP) --editable '.[test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 clean:

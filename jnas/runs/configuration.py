@@ -29,8 +29,8 @@ NOT_IDENTITY = (
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    name: str = "fashion_mnist_small"
-    data_dir: str | None = None
+    name: str = "fashion_mnist_small"  # embedded; or a name of tfds, imagenet16_120, folder:PATH
+    data_dir: str | None = None  # where prepared sets lie; None: where tfds keeps them
     validation: float | int = 0.1  # fraction or number of the training images that is held out
     seed: int = 0  # of the split
     splits: str | None = None  # a file of the official splits of NAS-Bench-201, instead of `validation`
@@ -40,10 +40,10 @@ class DatasetSettings:
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    name: str = "hierarchical"
-    top_k: int = 5
-    epsilon: float = 0.5  # of thompson
-    diversity: float = 0.5  # of hierarchical
+    name: str = "hierarchical"  # one of planners.PLANNERS
+    top_k: int = 5  # so many of the best may be parents
+    epsilon: float = 0.5  # of thompson: the chance that a level is drawn uniformly
+    diversity: float = 0.5  # of hierarchical: the weight of being unlike the archive when the search is stuck
     objectives: tuple[str, ...] = ("accuracy",)  # and parameters, multiply_adds, latency (planners.TRADING)
     knowledge: str | None = None  # ideas of fairnad, hierarchical: "starter" (fairnad has it anyway) or a file
     stages: tuple[int, ...] = (8, 8, 4)  # of fairnad: attribute-fair, Pareto-aware and iterative candidates of a round
@@ -51,58 +51,58 @@ class PlannerSettings:
 
 @dataclass(frozen=True)
 class LanguageModelSettings:
-    name: str = "auto"
+    name: str = "auto"  # none, local, local:PATH, gemini, gemini:MODEL, replay:RUN
     proposer: str = "edits"  # what the model settles: edits among listed options, or "code": it writes blocks
     calls: int | None = None  # caps of the run; at one of them the search ends as if its budget were spent
-    tokens: int | None = None
-    dollars: float | None = None
-    calls_per_minute: float | None = None
+    tokens: int | None = None  # the same for input, thoughts and answers together
+    dollars: float | None = None  # the same, by a dated table of prices
+    calls_per_minute: float | None = None  # the rate of questions
     thinking: int = 1024  # tokens that Gemini may think before an answer
 
 
 @dataclass(frozen=True)
 class Caps:
-    parameters: int = 1_500_000
-    multiply_adds: int = 200_000_000
+    parameters: int = 1_500_000  # of a candidate
+    multiply_adds: int = 200_000_000  # of convolutions and matrix products, for one image
     memory: float | None = None  # GiB of a training step, estimated from above
     repair: bool = False  # make a proposal over the caps narrower until it keeps them
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    recipe: str = "quick"
+    recipe: str = "quick"  # of candidates: one of recipes.RECIPES or a .toml file
     epochs: int | None = None  # None: what the recipe says
     prefilter: str = ""  # naswot, parameters or multiply_adds: only the best share `keep` of a round trains at all
     rungs: tuple[int, ...] = ()  # epochs after which only the best share `keep` of a round goes on; the last is the end
-    keep: float = 1 / 3
+    keep: float = 1 / 3  # of a round, at least one candidate
     time_limit: float = 600.0  # seconds, compilation included
-    memory_limit: float = 8.0  # GiB
+    memory_limit: float = 8.0  # GiB of all processes of a candidate together
     cores: int | None = None  # of a CPU, for each worker; None: all of them
 
 
 @dataclass(frozen=True)
 class FinalSettings:
-    recipe: str = "quick"
-    epochs: int | None = None
-    seeds: tuple[int, ...] = (777,)
+    recipe: str = "quick"  # of the longer training
+    epochs: int | None = None  # None: what the recipe says
+    seeds: tuple[int, ...] = (777,)  # one training each
     candidates: int = 1  # so many of the best are trained longer; validation chooses among them, then test is looked at
-    time_limit: float = 3600.0
+    time_limit: float = 3600.0  # seconds of each
 
 
 @dataclass(frozen=True)
 class SearchSettings:
     budget: int = 16  # trained candidates, the start tree not counted
     round_size: int = 1  # proposals planned from the same history
-    workers: int = 1
+    workers: int = 1  # candidates trained at a time
     pool: str = "local"  # or "ray" for a cluster of this machine alone, "ray:ADDRESS" for one that runs
-    seed: int = 0
+    seed: int = 0  # of everything that is drawn
     hours: float | None = None  # after so many, all starts of the run together, no more rounds begin
 
 
 @dataclass(frozen=True)
 class Configuration:
-    sources: tuple[str, ...] = ("timm",)
-    start: str = "resnet8"
+    sources: tuple[str, ...] = ("timm",)  # installed packages, folders, files, archives: mined for blocks
+    start: str = "resnet8"  # a start tree, SOURCE:MODEL, or a tree's JSON file
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     llm: LanguageModelSettings = field(default_factory=LanguageModelSettings)
