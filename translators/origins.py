@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import email.parser
+import functools
 import importlib.metadata
+import os
 import re
+import sys
+from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
 
@@ -23,12 +27,26 @@ _LICENCE_MARKS = (
 
 def of_distribution(package: str) -> tuple[str, str]:
     """Version and licence from the metadata of the distribution that installed `package`; empty when unknown."""
-    names = importlib.metadata.packages_distributions().get(package, [package])
+    names = _distributions(tuple(_changed(place) for place in sys.path)).get(package, [package])
     try:
         metadata = importlib.metadata.metadata(names[0])
     except importlib.metadata.PackageNotFoundError:
         return "", ""
     return _stated(metadata)[1:]
+
+
+@functools.cache
+def _distributions(places: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    """Distributions by the packages that they install, as long as nothing changes in the `places` that are searched."""
+    return importlib.metadata.packages_distributions()
+
+
+def _changed(place: str) -> tuple[str, int]:
+    """A place and when something was last added to it or removed."""
+    try:
+        return place, os.stat(place).st_mtime_ns
+    except OSError:
+        return place, 0
 
 
 def of_metadata(text: str) -> tuple[str, str, str]:

@@ -61,9 +61,11 @@ class Experiment:
 
     def run(self, values: Mapping[str, Any], place: Place, layout: str | None = None) -> Output | Failure:
         """The output of the class with constructor `values` at `place`, read in `layout`."""
-        defaults = {argument.name: repr(argument.default) for argument in self.arguments if argument.default is not None}
-        given = {name: repr(value) for name, value in values.items()}  # a default that is given changes nothing
-        key = repr((sorted(item for item in given.items() if item not in defaults.items()), place))
+        given = {(name, repr(value)) for name, value in values.items()}
+        defaults = {
+            (argument.name, repr(argument.default)) for argument in self.arguments if argument.default is not None
+        }
+        key = repr((sorted(given - defaults), place))  # a default that is given changes nothing
         if key not in self.outcomes:
             self.traces += 1
             self.outcomes[key] = execute(self.cls, values, place)
