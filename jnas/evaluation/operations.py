@@ -96,7 +96,17 @@ def proxy(arguments: Mapping[str, Any], progress: Progress) -> float:
     return naswot(model, images.transpose(0, 3, 1, 2).astype(np.float32))
 
 
-OPERATIONS = {"inspect": inspect, "step": step, "train": train, "proxy": proxy}
+def compile_ahead(arguments: Mapping[str, Any], progress: Progress) -> float:
+    """Seconds of compiling what `train` with the same arguments will find in the cache."""
+    enable_compilation_cache(default_cache() / "compiled")
+    library, tree = _tree(arguments)
+    dataset, recipe = _dataset(**arguments["dataset"]), Recipe(**arguments["recipe"])
+    model = build(tree, library, dataset.shape, dataset.classes, seed=arguments["seed"])
+    fitted = fit(model, dataset, recipe, seed=arguments["seed"], score_on=arguments["score_on"], epochs=0)
+    return fitted.seconds_compile
+
+
+OPERATIONS = {"inspect": inspect, "step": step, "train": train, "compile": compile_ahead, "proxy": proxy}
 
 
 def _tree(arguments: Mapping[str, Any]) -> tuple[Library, Node]:

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +28,7 @@ from jnas.training.processor import HUGE_PAGES
 from translators.confinement import EXPIRED, OVERGROWN, Confined
 from translators.diagnostics import UserError
 
+AHEAD = {"train": "compile"}  # what a compiler does for a job that waits for a worker
 TRIES = 3  # of a job whose worker died under it without a reason that lies in the candidate
 START_LIMIT = 180.0  # seconds until a worker has imported everything
 LARGEST_REPLY = 16 * 2**20  # bytes in one line
@@ -47,6 +48,7 @@ ENVIRONMENT = (
     *HUGE_PAGES,
 )
 ENVIRONMENT_PREFIXES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_VISIBLE", "GLIBC_TUNABLES")
+BESIDE = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # of a process that shares the accelerator of a worker
 OUT_OF_MEMORY = ("std::bad_alloc", "MemoryError", "out of memory", "Out of memory", "Cannot allocate memory")
 
 
@@ -85,13 +87,21 @@ class Setting:
 
 
 class Pool:
-    """Workers of this machine; a context manager that ends them. `first` is the place of the first among its cores."""
+    """Workers of this machine; a context manager that ends them. `first` is the place of the first among its cores.
 
-    def __init__(self, workers: int, setting: Setting, logs: Path, first: int = 0) -> None:
+    `compilers` are further processes, which compile what waits; a worker then finds it in the cache. What becomes of
+    that changes no reply.
+    """
+
+    def __init__(self, workers: int, setting: Setting, logs: Path, first: int = 0, compilers: int = 0) -> None:
         self._workers: list[_Worker] = []
+        self._compilers: list[_Worker] = []
         try:
             for index, placement in enumerate(placements(workers, setting.cores, first)):
                 self._workers.append(_Worker(setting, placement, logs / f"worker-{index}.log"))
+            for index, placement in enumerate(placements(compilers, setting.cores, first + workers)):
+                beside = replace(placement, environment={**placement.environment, **BESIDE})
+                self._compilers.append(_Worker(setting, beside, logs / f"compiler-{index}.log"))
         except BaseException:
             self.close()
             raise
@@ -104,7 +114,7 @@ class Pool:
 
     def close(self) -> None:
         """Kill every worker and all that it started."""
-        for worker in self._workers:
+        for worker in (*self._workers, *self._compilers):
             worker.kill()
 
     def run(
@@ -120,8 +130,11 @@ class Pool:
         replies: dict[int, Reply] = {}
         tries = [0] * len(jobs)
         waiting = deque(range(len(jobs)))
+        ahead = deque(index for index, job in enumerate(jobs) if job.operation in AHEAD)
 
         def settle(worker: _Worker, index: int, reply: Reply) -> None:
+            if worker in self._compilers:
+                return  # the worker that takes the job will find the same fault
             tries[index] += 1
             if reply.status == "user":
                 raise UserError(reply.message)
@@ -139,6 +152,11 @@ class Pool:
                 if waiting and worker.job is None:
                     index = waiting.popleft()
                     worker.take(index, jobs[index])
+            for compiler in self._compilers:
+                while ahead and compiler.job is None:
+                    index = ahead.popleft()
+                    if index in waiting:
+                        compiler.take(index, replace(jobs[index], operation=AHEAD[jobs[index].operation]))
             self._listen(progress, settle)
         return [replies[index] for index in range(len(jobs))]
 
@@ -146,7 +164,7 @@ class Pool:
         self, progress: Callable[[int, Mapping[str, Any]], None], settle: Callable[[_Worker, int, Reply], None]
     ) -> None:
         """Wait until some worker says something or reaches its deadline, and deal with that."""
-        busy = [worker for worker in self._workers if worker.job is not None]
+        busy = [worker for worker in (*self._workers, *self._compilers) if worker.job is not None]
         with selectors.DefaultSelector() as selector:
             for worker in busy:
                 selector.register(worker.output, selectors.EVENT_READ, worker)

@@ -18,6 +18,7 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "configurations"
 NOT_IDENTITY = (
     "search.budget",
     "search.workers",
+    "search.compilers",
     "search.pool",
     "search.hours",
     "llm.calls",
@@ -96,6 +97,7 @@ class SearchSettings:
     workers: int = 1  # candidates trained at a time
     pool: str = "local"  # or "ray" for a cluster of this machine alone, "ray:ADDRESS" for one that runs
     seed: int = 0  # of everything that is drawn
+    compilers: int = 0  # processes that compile what waits for a worker of this machine
     hours: float | None = None  # after so many, all starts of the run together, no more rounds begin
 
 
@@ -138,6 +140,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.budget": (1, float("inf")),
     "search.round_size": (1, 1024),
     "search.workers": (1, 1024),
+    "search.compilers": (0, 1024),
     "search.seed": (0, float("inf")),
     "search.hours": (0, float("inf")),
 }

@@ -72,13 +72,19 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
 
 def open_pool(configuration: Configuration, directory: RunDirectory) -> Pool | RayPool:
     """The workers of this machine, or of a cluster. Raises UserError."""
-    workers, name = configuration.search.workers, configuration.search.pool
+    search = configuration.search
+    workers, compilers, name = search.workers, search.compilers, search.pool
     kind, _, address = name.partition(":")
+    if compilers and (kind == "ray" or tpu_chips()):
+        raise UserError(
+            f"search.compilers = {compilers}: nothing compiles ahead on a cluster, nor on a TPU, whose chips belong to "
+            "one process each; set it to 0"
+        )
     if kind == "ray":
         return RayPool(workers, setting(configuration, directory), address)
     if name != "local":
         raise UserError(f"search.pool = {name}: expected local, ray or ray:ADDRESS{_nearest(kind, ('local', 'ray'))}")
-    return Pool(workers, setting(configuration, directory), directory.logs)
+    return Pool(workers, setting(configuration, directory), directory.logs, compilers=compilers)
 
 
 def setting(configuration: Configuration, directory: RunDirectory) -> Setting:

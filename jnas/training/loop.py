@@ -81,7 +81,8 @@ def fit_seeds(
     `score_on="validation"` trains on the training images and scores every epoch; `score_on="test"` trains on those held
     out as well and scores the test images once. The same seed gives the same curve, bit for bit, on the same machine.
     With `snapshots` the training goes on from the newest and is saved after every `save_every` epochs and at its end,
-    which comes after `epochs`; the recipe's schedule is the same for any number of them.
+    which comes after `epochs`; the recipe's schedule is the same for any number of them, and with 0 nothing is trained:
+    the programs are compiled, into the cache where there is one.
     """
     train, scored = _splits(dataset, score_on)
     mesh = data_mesh(recipe.batch_size, devices)
@@ -108,7 +109,7 @@ def fit_seeds(
     def batches(epoch: int) -> Batches:
         return for_seeds([epoch_batches(train, recipe, rates, seed, epoch) for seed in seeds])
 
-    if course.epoch < last:
+    if course.epoch < last or not last:
         programs.compiled_train(carry, feed.data, feed.first(batches(0), interval), constants)
     run_score = programs.compile_score(carry, scored_feed.data, scored_feed.first(evaluation))
     seconds_compile = time.perf_counter() - started

@@ -77,6 +77,15 @@ def flood(arguments, progress):
 def environment(arguments, progress):
     return dict(os.environ)
 
+def train(arguments, progress):
+    while not all(os.path.exists(path) for path in arguments["awaited"]):
+        time.sleep(0.01)
+    return arguments["x"]
+
+def compile(arguments, progress):
+    open(arguments["mark"], "w").close()
+    os.kill(os.getpid(), signal.SIGSEGV)
+
 main({name: value for name, value in list(globals().items()) if callable(value)})
 """
 
@@ -119,6 +128,16 @@ def test_replies_come_in_the_order_of_the_jobs_from_warm_workers(tmp_path: Path)
     assert len({reply.value["pid"] for reply in replies}) <= 2
     assert sorted(index for index, _ in heard) == list(range(6))
     assert "noise on stdout" in "".join(log.read_text() for log in tmp_path.glob("*.log"))
+
+
+def test_what_waits_is_compiled_meanwhile_and_how_that_ends_changes_nothing(tmp_path: Path) -> None:
+    marks = [str(tmp_path / f"compiled-{index}") for index in range(3)]
+    setting = Setting(1, writable=(str(tmp_path),), command=(sys.executable, "-c", MISBEHAVING))
+    with Pool(1, setting, tmp_path, compilers=1) as workers:
+        jobs = [Job("train", {"x": x, "mark": marks[x], "awaited": marks[1:]}, 60) for x in range(3)]
+        assert [reply.value for reply in workers.run(jobs)] == [0, 1, 2]
+        (reply,) = workers.run([Job("double", {"x": 4}, 60)])
+    assert reply.value["value"] == 8 and not Path(marks[0]).exists()
 
 
 def test_every_misbehaviour_is_a_typed_result_and_the_pool_goes_on(tmp_path: Path) -> None:
