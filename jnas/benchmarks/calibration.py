@@ -19,14 +19,13 @@ from jnas.benchmarks.arrivals import diagram, wilson
 from jnas.benchmarks.rows import Row
 from jnas.planning import effects
 from jnas.planning.effects import Tables
-from jnas.reports.run import Run, accuracy
+from jnas.reports.beliefs import LEVELS, calibration
+from jnas.reports.run import Run
 from jnas.runs.directory import write_atomically
 from translators.diagnostics import UserError
 
-LEVELS = np.arange(1, 10) / 10
 OBSERVED = 120  # simulated outcomes of each kind
 LOW, HIGH = 0.85, 0.95  # of a 90 % interval
-BINS = 5
 
 Floats = NDArray[np.float64]
 Line = tuple[Floats, Floats]  # what is said, and how often it is true
@@ -107,53 +106,26 @@ def _prior() -> Any:
 def finished(run: Run) -> tuple[list[Row], dict[str, Line]]:
     """Of the children of a run: how often the share of the archive that they beat lay in its interval, and how often
     those that were expected to improve with some probability did."""
-    from scipy.special import ndtri
-
-    beaten, low, high, chances, improved = [], [], [], [], []
-    for row in run.candidates:
-        draws, score = (row.plan or {}).get("draws", {}), accuracy(row)
-        earlier = (accuracy(other) for other in run.candidates if other.round < row.round)
-        archive = [known for known in earlier if known is not None]
-        if score is None or not archive:
-            continue
-        if "child" in draws:
-            worse = sum(known < score for known in archive) + 0.5 * sum(known == score for known in archive)
-            beaten.append((worse + 0.5) / (len(archive) + 1))
-            low.append(draws["child"]["low"])
-            high.append(draws["child"]["high"])
-        if "improved" in draws.get("outcomes", {}) and (gain := run.gain(row)) is not None:
-            chances.append(draws["outcomes"]["improved"][0])
-            improved.append(float(gain > 0))
-    if not beaten:
+    found = calibration(run)
+    if found is None or not found.children:
         raise UserError(
             f"--run {run.directory.root}: no plan of it says what it expected; give a run of planner hierarchical"
         )
-    # As quantiles of a normal, where the interval is 1.645 deviations to each side.
-    value, start, end = (ndtri(np.clip(part, 1e-4, 1 - 1e-4)) for part in (beaten, low, high))
-    away = np.abs(value - (start + end) / 2) / np.maximum((end - start) / 2, 1e-6) * 1.645
-    coverage = np.array([(away <= ndtri(0.5 + level / 2)).mean() for level in LEVELS])
-    guess, came = np.array(chances), np.array(improved)
+    coverage, said, came = found.coverage, found.said, found.came
     rows = [
-        Row("children", len(beaten), note="whose plan said what share of the archive they would beat"),
-        Row("inside of 90 % intervals", float(coverage[-1]), note=_interval(float(coverage[-1]), len(beaten))),
-        Row("improved", float(came.mean()), note=f"expected {guess.mean():.2f}, {len(came)} children"),
-        Row("Brier score of improvement", float(((guess - came) ** 2).mean()), note=f"of the mean {came.var():.3f}"),
+        Row("children", found.children, note="whose plan said what share of the archive they would beat"),
+        Row("inside of 90 % intervals", float(coverage[-1]), note=_interval(float(coverage[-1]), found.children)),
+        Row("improved", float(came.mean()), note=f"expected {said.mean():.2f}, {len(came)} children"),
+        Row("Brier score of improvement", float(((said - came) ** 2).mean()), note=f"of the mean {came.var():.3f}"),
     ]
     lines = {"share of the archive beaten": (LEVELS, coverage)}
-    if len(came) >= BINS:
-        groups = alike(guess)
-        said, true = (np.array([values[group].mean() for group in groups]) for values in (guess, came))
-        lines["improvement over the parent"] = (said, true)
-        for group, chance, share in zip(groups, said, true, strict=True):
-            rows.append(Row(f"said {chance:.2f} to improve", float(share), note=_interval(float(share), len(group))))
+    if groups := found.groups():
+        shares = [true.successes / (true.successes + true.failures) for _, true in groups]
+        lines["improvement over the parent"] = (np.array([chance for chance, _ in groups]), np.array(shares))
+        for (chance, true), share in zip(groups, shares, strict=True):
+            note = _interval(share, true.successes + true.failures)
+            rows.append(Row(f"said {chance:.2f} to improve", share, note=note))
     return rows, lines
-
-
-def alike(beliefs: Floats) -> list[NDArray[np.int64]]:
-    """Positions in up to BINS groups of rising beliefs; equal ones, with which a search begins, stay together."""
-    edges = np.unique(np.quantile(beliefs, np.arange(1, BINS) / BINS))
-    group = np.searchsorted(edges, beliefs)
-    return [np.flatnonzero(group == number) for number in np.unique(group)]
 
 
 def _interval(share: float, count: int) -> str:

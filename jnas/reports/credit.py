@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -57,31 +59,39 @@ class Credit:
         return Posterior(better, passed - better)
 
     @property
+    def mean_gain(self) -> tuple[float, ...]:
+        """The mean gain in accuracy and, of several, its 90 % interval; empty of none."""
+        gains = [use.gain for use in self.uses if use.gain is not None]
+        if len(gains) < 2:
+            return tuple(gains)
+        middle, half = fmean(gains), DEVIATIONS * stdev(gains) / len(gains) ** 0.5
+        return middle, middle - half, middle + half
+
+    @property
     def gain(self) -> str:
         """Mean gain in percentage points with its 90 % interval."""
-        gains = [use.gain for use in self.uses if use.gain is not None]
-        if not gains:
-            return "-"
-        middle = fmean(gains)
-        if len(gains) < 2:
-            return gain(middle)
-        half = DEVIATIONS * stdev(gains) / len(gains) ** 0.5
-        return f"{gain(middle)} [{gain(middle - half)}, {gain(middle + half)}]"
+        middle, *interval = map(gain, self.mean_gain or (None,))
+        return f"{middle} [{', '.join(interval)}]" if interval else middle
 
     def cells(self) -> tuple[str, ...]:
         """Under COLUMNS."""
-        return (
-            self.name,
-            str(len(self.uses)),
-            str(self.count(lambda use: use.edited)),
-            _share(self.passed),
-            str(self.count(lambda use: use.trained)),
-            _share(self.better),
-            self.gain,
-        )
+        passed = f"{self.passed.successes} of {len(self.uses)}"
+        return self.name, str(len(self.uses)), passed, _share(self.better), self.gain
+
+    def to_plain(self) -> dict[str, Any]:
+        """Shares as (successes, trials, ends of the 90 % interval)."""
+        return {
+            "name": self.name,
+            "drawn": len(self.uses),
+            "edits": self.count(lambda use: use.edited),
+            "passed": _plain(self.passed),
+            "trained": self.count(lambda use: use.trained),
+            "better": _plain(self.better),
+            "gain": self.mean_gain,
+        }
 
 
-COLUMNS = ("drawn", "edits found", "passed the gate", "trained", "better", "mean gain")
+COLUMNS = ("drawn", "passed", "better, 90 %", "mean gain, 90 %")
 
 
 def uses(run: Run) -> tuple[Use, ...]:
@@ -115,6 +125,19 @@ def by_idea(found: Iterable[Use]) -> tuple[Credit, ...]:
     return _grouped((use for use in found if use.idea), lambda use: str(use.idea))
 
 
+def by_arm(run: Run) -> tuple[Credit, ...]:
+    """What became of every proposal, by kind of edit and way."""
+    found: dict[tuple[str, str], list[Use]] = defaultdict(list)
+    for attempt in run.attempts:
+        use = Use(attempt.idea, attempt.way, bool(attempt.description), False, False, None)
+        found[attempt.kind, attempt.way].append(use)
+    for row in run.candidates:
+        if row.plan:
+            arm = row.plan["kind"], row.plan["way"]
+            found[arm].append(Use(row.idea, arm[1], True, True, _trained(row), run.gain(row)))
+    return tuple(Credit(", ".join(arm), tuple(found[arm])) for arm in sorted(found))
+
+
 def tables(run: Run) -> list[Table]:
     """For the terminal: stages and categories."""
     found = uses(run)
@@ -125,12 +148,12 @@ def tables(run: Run) -> list[Table]:
 
 
 def _table(title: str, head: str, credits: Sequence[Credit]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(head)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, collapse_padding=True)
+    table.add_column(head, ratio=1)
     for name in COLUMNS:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for credit in credits:
-        table.add_row(*(Text(clean(cell)) for cell in credit.cells()))
+        table.add_row(*(Text(clean(cell), no_wrap=True, overflow="ellipsis") for cell in credit.cells()))
     return table
 
 
@@ -139,6 +162,10 @@ def _grouped(found: Iterable[Use], name: Callable[[Use], str]) -> tuple[Credit, 
     for use in found:
         groups[name(use)].append(use)
     return tuple(Credit(key, tuple(group)) for key, group in groups.items())
+
+
+def _plain(found: Posterior) -> tuple[float, ...]:
+    return found.successes, found.successes + found.failures, *found.interval
 
 
 def _share(found: Posterior) -> str:

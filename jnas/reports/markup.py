@@ -28,10 +28,5 @@ def join(*children: object) -> Markup:
     )
 
 
-def lines(text: str) -> Markup:
-    """Text of several lines, for `pre`."""
-    return Markup("\n".join(_text(line) for line in text.splitlines()))
-
-
 def _text(child: object) -> str:
     return escape(clean(child, 10_000))

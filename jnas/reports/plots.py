@@ -1,10 +1,12 @@
-"""Every candidate and the best so far, over candidates and over time, as SVG that stands alone or inside a page."""
+"""Every candidate and the best so far, as SVG that stands alone: for notebooks, beside the plots of the page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from jnas.reports.markup import Markup, join, tag
 from jnas.reports.run import Run, accuracy
@@ -33,14 +35,6 @@ def over_candidates(run: Run) -> Markup:
     return accuracy_plot(points, name="by-number", title=title, x_label="candidate", start=_start(run), whole=True)
 
 
-def over_time(run: Run) -> Markup:
-    """Validation accuracy by the time at which a training was acknowledged."""
-    began = min((candidate.created for candidate in run.candidates), default=0.0)
-    points = [_point(run, candidate, ((candidate.finished or began) - began) / 60) for candidate in _done(run)]
-    label = "minutes since the first proposal, pauses included"
-    return accuracy_plot(points, name="by-time", title="Accuracy over time", x_label=label, start=_start(run))
-
-
 def _done(run: Run) -> list[Candidate]:
     return [candidate for candidate in run.candidates if candidate.result is not None]
 
@@ -64,10 +58,13 @@ def accuracy_plot(
     scored = [(point.x, point.y) for point in points if point.y is not None]
     best = _best_so_far(scored)
     x_ticks = ticks(0.0, max([point.x for point in points], default=0.0) or 1.0, whole=whole)
-    values = [y for _, y in scored] + ([start] if start is not None else [])
-    y_ticks = ticks(min(values, default=0.0), max(values, default=1.0))
+    y_ticks = ticks(*visible([y for _, y in scored] + ([start] if start is not None else [])))
     horizontal = _scale(x_ticks, LEFT, WIDTH - RIGHT)
-    vertical = _scale(y_ticks, HEIGHT - BOTTOM, TOP)
+    on_axis = _scale(y_ticks, HEIGHT - BOTTOM, TOP)
+
+    def vertical(y: float) -> float:
+        return min(on_axis(y), HEIGHT - BOTTOM)  # what is worse lies on the axis
+
     end = WIDTH - RIGHT
 
     grid = [
@@ -125,6 +122,17 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
         step = max(1.0, round(step))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
+
+
+def visible(values: Sequence[float]) -> tuple[float, float]:
+    """The range of accuracies that a plot shows: all of it, but at the lower end no further than Tukey's outer fence
+    (of at least a percentage point): a few networks that learned nothing would squeeze all others into a line.
+    """
+    if not values:
+        return 0.0, 1.0
+    first, third = np.quantile(values, (0.25, 0.75))
+    fence = float(first - max(3 * (third - first), 0.01))
+    return min(value for value in values if value >= fence), max(values)
 
 
 def _best_so_far(scored: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

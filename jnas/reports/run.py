@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from jnas.planning.pareto import front
 from jnas.runs import configuration
 from jnas.runs.archive import winner
 from jnas.runs.configuration import Configuration
-from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase
+from jnas.runs.database import Attempt, Candidate, Choice, Final, RunDatabase, Usage
 from jnas.runs.directory import RunDirectory
 from jnas.trees.node import Node, from_json
 from translators.diagnostics import UserError
@@ -38,6 +39,7 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
     library: Library = field(default_factory=open_library)
     ideas: tuple[Idea, ...] = ()  # that the search could draw
+    usage: tuple[Usage, ...] = ()  # of language models
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -54,6 +56,7 @@ class Run:
                 phases=database.phases(),
                 versions=database.fact("versions") or {},
                 library=_open_what_is_there(database.fact("libraries") or []),
+                usage=database.usage(),
                 ideas=read_ideas(str(directory.knowledge)) if directory.knowledge.is_file() else (),
             )
 
@@ -114,7 +117,17 @@ class Run:
 
     def turned_down(self, candidate: Candidate) -> int:
         """Proposals of this candidate's slot that the gate turned down before it."""
-        return sum((attempt.round, attempt.slot) == (candidate.round, candidate.slot) for attempt in self.attempts)
+        return self._refusals[candidate.round, candidate.slot]
+
+    @cached_property
+    def _refusals(self) -> Counter[tuple[int, int]]:
+        return Counter((attempt.round, attempt.slot) for attempt in self.attempts)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: the budget is spent and a tree was tested."""
+        tested = any(final.split == "test" for final in self.finals)
+        return tested and self.trained >= self.configuration.search.budget
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from jnas.reports import credit
 from jnas.reports.changes import changed
-from jnas.reports.costs import known_costs
+from jnas.reports.content import fidelity
+from jnas.reports.costs import known_costs, spent
 from jnas.reports.run import Run, accuracy
 from jnas.reports.text import clean, count, duration, gain, percent
-from jnas.training.fidelity import Agreement, agreements
+from jnas.runs.database import Candidate
+from jnas.training.fidelity import Agreement
 from jnas.trees.drawing import draw
 from jnas.trees.picture import lines
 from translators.diagnostics import UserError
+
+MOST = 40  # candidates that are listed
 
 
 def print_summary(run: Run, console: Console | None = None) -> None:
     """Candidates, fate of ideas, the best tree and what changed since the start, test accuracies, where it all lies."""
     console = console or Console()
     console.print(_candidates(run))
+    if refused := Counter(attempt.reason for attempt in run.attempts).most_common():
+        reasons = ", ".join(f"{clean(reason)} {number:,}" for reason, number in refused)
+        console.print(Text(f"{len(run.attempts):,} proposals turned down: {reasons}\n"))
     if run.front:
         console.print(_front(run))
-    if found := agreements([row.result.curve for row in run.candidates if row.result is not None]):
+    if found := fidelity(run):
         console.print(_fidelities(found))
     for table in credit.tables(run):
         console.print(table)
@@ -36,22 +45,24 @@ def print_summary(run: Run, console: Console | None = None) -> None:
 
 
 def _candidates(run: Run) -> Table:
-    table = Table(
-        title=f"{run.trained} trained candidates, {len(run.attempts)} proposals turned down", title_justify="left"
-    )
+    """All of them, or of many the best."""
+    shown, title = run.candidates, f"{run.trained:,} trained candidates"
+    if len(shown) > MOST + 1:
+        ranked = sorted(shown, key=lambda row: (-(accuracy(row) or 0.0), row.number))
+        shown, title = tuple(ranked[:MOST]), f"The best {MOST} of {title}"
+    table = _table(title)
     for name in ("#", "from"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("edit", ratio=1)
-    for name in ("turned\ndown", "validation\naccuracy", "gain"):
+    for name in ("validation\naccuracy", "gain"):
         table.add_column(name, justify="right", no_wrap=True)
-    for candidate in run.candidates:
+    for candidate in shown:
         result, better = candidate.result, run.gain(candidate)
         failed = result is not None and result.status != "ok"
         table.add_row(
             str(candidate.number),
             "" if candidate.parent is None else str(candidate.parent),
-            Text(clean(candidate.description) or "the start tree"),
-            str(run.turned_down(candidate) or ""),
+            _edit(candidate),
             Text(clean(result.status), "yellow") if result and failed else percent(accuracy(candidate)),
             Text(gain(better), "green" if better and better > 0 else "dim"),
             style="bold" if candidate is run.best else "",
@@ -59,8 +70,17 @@ def _candidates(run: Run) -> Table:
     return table
 
 
+def _edit(candidate: Candidate) -> Text:
+    """In one line, cut where it must be."""
+    return Text(clean(candidate.description) or "the start tree", no_wrap=True, overflow="ellipsis")
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, collapse_padding=True)
+
+
 def _front(run: Run) -> Table:
-    table = Table(title=f"Pareto front of {', '.join(run.objectives)}", title_justify="left")
+    table = _table(f"Pareto front of {', '.join(run.objectives)}")
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("edit", ratio=1)
     for name in ("validation\naccuracy", "parameters", "multiply-\nadds", "ms an\nimage"):
@@ -69,7 +89,7 @@ def _front(run: Run) -> Table:
         latency = None if row.result is None else row.result.latency
         table.add_row(
             str(row.number),
-            Text(clean(row.description) or "the start tree"),
+            _edit(row),
             percent(accuracy(row)),
             count(row.verdict.parameters),
             count(row.verdict.multiply_adds),
@@ -79,7 +99,7 @@ def _front(run: Run) -> Table:
 
 
 def _fidelities(found: Sequence[Agreement]) -> Table:
-    table = Table(title="Rank correlation of short trainings with longer ones", title_justify="left")
+    table = _table("Rank correlation of short trainings with longer ones")
     for name in ("epochs", "with", "candidates", "Kendall", "90 % interval", "Spearman"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found:
@@ -121,7 +141,17 @@ def _print_files(run: Run, console: Console) -> None:
         "metrics": here.metrics,
         "logs": here.logs,
     }
-    console.print(Text(f"\n{duration(sum(run.phases.values()))} in all. In {here.root}:"))
+    console.print(Text(f"\n{_cost(run)}\nIn {here.root}:"))
     for name, path in files.items():
         if path.exists():
             console.print(Text(f"  {name:<13} {path.relative_to(here.root)}"), soft_wrap=True)
+
+
+def _cost(run: Run) -> str:
+    cost = spent(run)
+    words = [f"{duration(cost['seconds'])} in all, {duration(cost['training'])} of it training"]
+    for model in cost["models"]:
+        dollars = "price not known" if model["dollars"] is None else f"${model['dollars']:.4f}"
+        tokens = model["input_tokens"] + model["output_tokens"]
+        words.append(f"{clean(model['model'])}: {model['calls']:,} calls, {tokens:,} tokens, {dollars}")
+    return "; ".join(words)

@@ -158,6 +158,16 @@ class Final:
     result: Result
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a language model was asked in all; thoughts are output."""
+
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
 class RunDatabase:
     """Open with `RunDatabase.open` (writing) or `RunDatabase.read`; a context manager that closes it."""
 
@@ -276,6 +286,17 @@ class RunDatabase:
             return ()
         rows = self._connection.execute("SELECT key, identity, request, reply FROM transcript ORDER BY rowid")
         return tuple(Exchange(key, *map(json.loads, documents)) for key, *documents in rows)
+
+    def usage(self) -> tuple[Usage, ...]:
+        """Of each language model that the transcript names."""
+        if _version(self._connection) < 2:
+            return ()
+        names = ("calls", "input_tokens", "output_tokens")
+        sums = ", ".join(f"coalesce(sum(json_extract(reply, '$.{name}')), 0)" for name in names)
+        rows = self._connection.execute(
+            f"SELECT coalesce(json_extract(identity, '$.model'), '-') AS model, {sums} FROM transcript GROUP BY model"
+        )
+        return tuple(Usage(*row) for row in rows)
 
     def fact(self, name: str) -> Any:
         """None when it was never set."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from jnas.evaluation.outcomes import Result, Verdict
-from jnas.reports import credit, html
+from jnas.reports import credit
+from jnas.reports.content import content
 from jnas.reports.run import Run
 from jnas.runs.database import Attempt, Candidate
 
@@ -49,8 +50,9 @@ def run(make_run: Callable[..., Run]) -> Run:
 
 def test_every_draw_is_counted_once_with_what_became_of_it(run: Run) -> None:
     found = {each.name: each for each in credit.by_idea(credit.uses(run))}
-    cells = {name: each.cells()[1:3] + each.cells()[4:5] for name, each in found.items()}
-    assert cells == {WIDE: ("1", "1", "1"), GATE: ("2", "1", "0"), DEEP: ("1", "1", "1")}
+    counts = {name: [each.to_plain()[key] for key in ("drawn", "edits", "trained")] for name, each in found.items()}
+    assert counts == {WIDE: [1, 1, 1], GATE: [2, 1, 0], DEEP: [1, 1, 1]}
+    assert found[GATE].cells()[:3] == (GATE, "2", "1 of 2")
     assert (found[GATE].passed.successes, found[GATE].passed.failures) == (1, 1)
     assert (found[GATE].better.successes, found[GATE].better.failures) == (0, 1)
     assert found[WIDE].gain == "+10.00" and found[GATE].gain == "-"
@@ -71,7 +73,15 @@ def test_the_report_shows_it_and_other_runs_do_not(run: Run, make_run: Callable[
     other = make_run(name="other")
     start = other.candidates[0]
     rows = tuple(replace(row, tree=start.tree, verdict=start.verdict) for row in run.candidates)
-    page = html.page(replace(run, candidates=rows, finals=()))
-    assert "Design knowledge" in page and "channel attention/light gates/2" in page
-    assert credit.uses(other) == () and not credit.tables(other) and "Design knowledge" not in html.page(other)
+    found = content(replace(run, candidates=rows, finals=()))["knowledge"]
+    assert {row["name"] for row in found["ideas"]} == {WIDE, GATE, DEEP}
+    assert [row["name"] for row in found["stages"]] == ["attribute-fair", "iterative", "Pareto-aware"]
+    assert credit.uses(other) == () and not credit.tables(other) and content(other)["knowledge"] is None
     assert len(credit.tables(run)) == 2
+
+
+def test_arms_count_every_proposal(run: Run) -> None:
+    found = {each["name"]: each for each in (row.to_plain() for row in credit.by_arm(run))}
+    fair = found["idea, attribute-fair"]
+    assert (fair["drawn"], fair["passed"][:2], fair["better"][:2]) == (5, (2, 5), (1, 2))
+    assert fair["gain"][0] == pytest.approx(0.025) and found["idea, iterative"]["gain"] == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jnas.benchmarks.calibration import BINS, alike
+from jnas.reports.beliefs import BINS, alike
 
 
 def test_equal_beliefs_are_one_point_of_the_diagram() -> None:
