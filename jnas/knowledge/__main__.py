@@ -60,12 +60,15 @@ def build(options: argparse.Namespace) -> int:
     if options.dry_run:
         return 0
     found: list[Idea] = []
-    kept, unanswered, spent = 0, 0, ""
+    kept, unanswered, invalid, spent = 0, 0, 0, ""
     try:
         for document, asked in zip(documents, questions, strict=True):
             choice = chooser.choose(asked, SEED)
-            if choice.problem or mistake(asked, choice.values):
+            if choice.problem:
                 unanswered += 1
+                continue
+            if mistake(asked, choice.values):
+                invalid += 1
                 continue
             ideas = ideas_in(choice.values, document)
             kept += bool(ideas)
@@ -76,15 +79,16 @@ def build(options: argparse.Namespace) -> int:
     write_ideas(everything, out)
     console.print(
         f"{out}: {len(everything)} ideas, {len(found)} from {kept} of {len(documents)} documents, "
-        f"{len(base) + len(known) + len(found) - len(everything)} said twice, {unanswered} without an answer; "
+        f"{len(base) + len(known) + len(found) - len(everything)} said twice, {unanswered} without an answer, {invalid} with an invalid one; "
         f"{chooser.spent}",
         soft_wrap=True,
         highlight=False,
     )
     if spent:
         print(f"{spent}: with a higher cap the same command goes on from here", file=sys.stderr)
-        return os.EX_TEMPFAIL
-    return 0
+    elif unanswered:
+        print(f"{unanswered} documents have no answer: the same command asks about them again", file=sys.stderr)
+    return os.EX_TEMPFAIL if spent or unanswered else 0
 
 
 def show(options: argparse.Namespace) -> int:
@@ -142,11 +146,13 @@ def _print_estimate(
 
 
 def _exchanges(record: Path) -> Iterator[Exchange]:
-    """What was answered before; a last line that a killed process left torn was never used."""
+    """What was answered before; a last line that a killed process left torn was never used. No answer is asked again."""
     if record.is_file():
         lines = record.read_text(encoding="utf-8").split("\n")
         for line in lines[:-1]:
-            yield Exchange(**json.loads(line))
+            exchange = Exchange(**json.loads(line))
+            if not exchange.reply["problem"]:
+                yield exchange
 
 
 def _append(record: Path, exchange: Exchange) -> None:

@@ -109,6 +109,19 @@ def test_a_build_that_was_stopped_goes_on_where_it_was(local, tmp_path: Path) ->
     assert third.asked == 0 and part.read_text() == whole.read_text()
 
 
+def test_a_model_that_was_away_is_asked_again(local, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    local()
+    main(["build", str(ABSTRACTS), "--out", str(whole)])
+    away = local()
+    away.ask = lambda request, seconds: Reply(problem="no answer in time")
+    assert main(["build", str(ABSTRACTS), "--out", str(part)]) == 75
+    assert "50 documents have no answer" in capsys.readouterr().err
+    back = local()
+    assert main(["build", str(ABSTRACTS), "--out", str(part)]) == 0
+    assert back.asked == 50 and part.read_text() == whole.read_text()
+
+
 def test_a_cap_ends_it_with_what_was_found_so_far(local, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     provider, out = local(), tmp_path / "ideas.jsonl"
     assert main(["build", str(ABSTRACTS), "--out", str(out), "--calls", "10"]) == 75
