@@ -79,6 +79,9 @@ CONVOLUTIONS = [
     {"inputs": (4, 8, 8), "weight": (4, 4, 3, 3), "padding": 1},
     {"inputs": (1, 2, 5, 6, 4), "weight": (4, 2, 3, 3, 2), "padding": (1, 1, 0), "stride": (1, 2, 1)},
     {"inputs": (1, 4, 5, 6, 4), "weight": (4, 1, 3, 3, 2), "groups": 4},
+    {"inputs": (1, 4, 2000), "weight": (6, 2, 5), "groups": 2, "padding": 2},
+    {"inputs": (2, 2, 4, 70), "weight": (4, 1, 3, 7), "groups": 2, "padding": (1, 20), "stride": 2, "dilation": (1, 5)},
+    {"inputs": (1, 2, 3, 99), "weight": (2, 1, 1, 2), "groups": 2, "stride": (1, 3)},
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,8 +16,6 @@ from translators.runtime.arrays import function, namespace, pair_of, public
 
 platform: ContextVar[str | None] = ContextVar("platform", default=None)
 """The platform to lower for; None means JAX's default backend."""
-
-_MOST_TAPS = 49  # a depthwise kernel larger than this costs more to compile as shifts than it gains
 
 
 def _on_cpu() -> bool:
@@ -31,36 +30,64 @@ def _dense(
     )
 
 
+_STRIP = 16  # places of the output along W that share a banded matrix, where there are more than twice as many
+
 _AXES = {3: ("NCH", "OIH", "NCH"), 4: ("NCHW", "OIHW", "NCHW"), 5: ("NCDHW", "OIDHW", "NCDHW")}
 
 
-def _depthwise(x: Any, weight: Any, stride: Sequence[int], padding: Any, dilation: Sequence[int]) -> jax.Array:
-    """One multiply-add per kernel position over shifted inputs. x (N, C, ...), weight (C * m, 1, ...)."""
-    multiplier = weight.shape[0] // x.shape[1]
-    x = lax.pad(x, np.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *((low, high, 0) for low, high in padding)])
-    if multiplier > 1:
-        x = jnp.repeat(x, multiplier, axis=1)
-    kernel = weight.shape[2:]
-    sizes = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation)]
-    total = None
-    for position in np.ndindex(*kernel):
-        starts = [p * d for p, d in zip(position, dilation)]
-        stops = [a + (n - 1) * s + 1 for a, n, s in zip(starts, sizes, stride)]
-        shifted = lax.slice(x, (0, 0, *starts), (*x.shape[:2], *stops), (1, 1, *stride))
-        term = shifted * weight[(slice(None), 0, *position)].reshape(-1, *(1,) * len(kernel))
-        total = term if total is None else total + term
-    assert total is not None
-    return total
-
-
+@partial(jax.checkpoint, static_argnums=(2, 3, 4, 5))  # the rows side by side are not kept for the gradient
 def _grouped(
     x: Any, weight: Any, stride: Sequence[int], padding: Any, dilation: Sequence[int], groups: int
 ) -> jax.Array:
-    """XLA compiles grouped convolutions for the CPU into loops 9-60 times slower than these."""
-    if groups == x.shape[1] and np.prod(weight.shape[2:]) <= _MOST_TAPS:
-        return _depthwise(x, weight, stride, padding, dilation)
-    pieces = zip(jnp.split(x, groups, axis=1), jnp.split(weight, groups, axis=0))
-    return jnp.concatenate([_dense(a, b, stride, padding, dilation) for a, b in pieces], axis=1)
+    """One matrix product for each group (ours): the rows that a kernel covers, side by side, times banded matrices.
+
+    x (N, C, ..., W), weight (O, C / groups, ...). A band holds a row of the kernel once for each place along W. XLA
+    compiles grouped convolutions for the CPU into loops 9-60 times slower than one convolution of that size.
+    """
+    batch, _, *sizes = x.shape
+    inner, *kernel = weight.shape[1:]
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
+    outputs = [(n + sum(p) - r) // s + 1 for n, p, r, s in zip(sizes, padding, reach, stride)]
+    if outputs[-1] > 2 * _STRIP:
+        return _in_strips(x, weight, stride, padding, dilation, groups, outputs[-1], reach[-1])
+    x = jnp.moveaxis(x.reshape(batch, groups, inner, *sizes), (1, 2), (0, -2))  # (groups, N, ..., inner, W)
+    x = jnp.pad(x, [(0, 0), (0, 0), *padding[:-1], (0, 0), (0, 0)])
+    rows = []
+    for position in np.ndindex(*kernel[:-1]):
+        starts = [p * d for p, d in zip(position, dilation)]
+        cuts = [slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(starts, outputs, stride)]
+        rows.append(x[(slice(None), slice(None), *cuts[: len(position)])])
+    band = _band(sizes[-1], outputs[-1], kernel[-1], stride[-1], padding[-1][0], dilation[-1])
+    by_group = weight.reshape(groups, -1, inner, len(rows), kernel[-1])
+    matrix = jnp.einsum("goirk,kwy->griwoy", by_group, band.astype(weight.dtype))
+    covered = jnp.stack(rows, axis=-3).reshape(groups, -1, len(rows) * inner * sizes[-1])
+    y = lax.batch_matmul(covered, matrix.reshape(groups, covered.shape[-1], -1))
+    y = y.reshape(groups, batch, *outputs[:-1], -1, outputs[-1])
+    return jnp.moveaxis(y, (0, -2), (1, 2)).reshape(batch, -1, *outputs)
+
+
+def _in_strips(
+    x: Any, weight: Any, stride: Sequence[int], padding: Any, dilation: Sequence[int], groups: int, outputs: int,
+    reach: int,
+) -> jax.Array:  # fmt: skip
+    """A wide input as narrow ones that overlap: the banded matrix grows with the square of the width."""
+    batch, step, low = len(x), _STRIP * stride[-1], padding[-1][0]
+    strips, span = -(-outputs // _STRIP), step - stride[-1] + reach
+    steps = -(-span // step)
+    missing = (strips + steps - 1) * step - x.shape[-1] - low  # negative where the last inputs are never read
+    x = lax.pad(x, np.zeros((), x.dtype), [*[(0, 0, 0)] * (x.ndim - 1), (low, missing, 0)])
+    x = x.reshape(*x.shape[:-1], -1, step)
+    x = jnp.concatenate([x[..., i : i + strips, :] for i in range(steps)], axis=-1)[..., :span]
+    x = jnp.moveaxis(x, -2, 1)
+    y = _grouped(x.reshape(-1, *x.shape[2:]), weight, stride, [*padding[:-1], (0, 0)], dilation, groups)
+    y = jnp.moveaxis(y.reshape(batch, strips, *y.shape[1:]), 1, -2)
+    return y.reshape(*y.shape[:-2], -1)[..., :outputs]
+
+
+def _band(inputs: int, outputs: int, kernel: int, stride: int, low: int, dilation: int) -> np.ndarray:
+    """(kernel, inputs, outputs): 1 where an input meets an element of the kernel for an output."""
+    place = np.arange(outputs) * stride - low + np.arange(kernel)[:, None, None] * dilation
+    return np.arange(inputs)[:, None] == place
 
 
 def _margins(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
@@ -129,17 +156,15 @@ def _transposed(
     flipped = jnp.flip(weight, range(2, weight.ndim))
     kernel = jnp.concatenate([jnp.swapaxes(part, 0, 1) for part in jnp.split(flipped, groups, axis=0)], axis=0)
 
-    def one(x: Any, w: Any, feature_groups: int) -> jax.Array:
-        return lax.conv_general_dilated(
-            x, w, (1,) * spatial, margins, stride, dilation, _AXES[x.ndim], feature_group_count=feature_groups
-        )
-
-    x = jnp.asarray(input)
+    x, once = jnp.asarray(input), (1,) * spatial
     if groups > 1 and _on_cpu():
-        pieces = zip(jnp.split(x, groups, axis=1), jnp.split(kernel, groups, axis=0))
-        y = jnp.concatenate([one(a, b, 1) for a, b in pieces], axis=1)
+        spread = [(low, high, s - 1) for (low, high), s in zip(margins, stride)]
+        x = lax.pad(x, np.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *spread])
+        y = _grouped(x, kernel, once, [(0, 0)] * spatial, dilation, groups)
     else:
-        y = one(x, kernel, groups)
+        y = lax.conv_general_dilated(
+            x, kernel, once, margins, stride, dilation, _AXES[x.ndim], feature_group_count=groups
+        )
     return y if bias is None else y + bias.reshape(-1, *(1,) * spatial)
 
 
