@@ -53,7 +53,7 @@ def enable_compilation_cache(folder: Path) -> None:
     except OSError as error:
         raise UserError(f"{folder}: cannot be made ({error.strerror}); set JNAS_CACHE to a folder of yours") from None
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 

@@ -105,6 +105,15 @@ def test_a_search_leaves_everything_it_promises(finished: tuple[Path, str]) -> N
     assert "Test accuracy" in output and "python -m jnas.search" in output
 
 
+def test_a_second_search_compiles_nothing_that_the_first_one_did(tiny: Path, tmp_path: Path) -> None:
+    cache, programs = tmp_path / "cache", []
+    for name in ("first", "second"):
+        done = search(tiny, tmp_path / name, JNAS_CACHE=str(cache))
+        assert done.returncode == 0, done.stderr
+        programs.append(sorted(path.name for path in (cache / "compiled").glob("*-cache")))
+    assert programs[0] and programs[1] == programs[0]
+
+
 def test_the_same_command_says_that_the_budget_is_spent(tiny: Path, finished: tuple[Path, str]) -> None:
     run, _ = finished
     before = archive(run)

@@ -233,7 +233,6 @@ import json, sys, jax, jax.numpy as jnp
 from pathlib import Path
 from jnas.training.loop import enable_compilation_cache
 enable_compilation_cache(Path({str(tmp_path)!r}) / "compiled")
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
 jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((8, 8)))

@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
@@ -97,6 +98,19 @@ def test_convolution(case, platform, same, normal):
         same(lambda *a: getattr(F, name)(*a, **options), lambda *a: getattr(TF, name)(*a, **options), *arrays)
     finally:
         F.convolution.platform.reset(token)
+
+
+@pytest.mark.parametrize("groups", [2, 96])
+def test_a_grouped_convolution_is_one_product_on_a_cpu(groups):
+    """However many groups: XLA would loop over them, and a convolution for each takes long to compile."""
+    token = F.convolution.platform.set("cpu")
+    try:
+        x, weight = np.zeros((2, 96, 16, 16), np.float32), np.zeros((96, 96 // groups, 7, 7), np.float32)
+        text = jax.jit(lambda x, w: F.conv2d(x, w, padding=3, groups=groups)).lower(x, weight).as_text()
+    finally:
+        F.convolution.platform.reset(token)
+    assert "stablehlo.convolution" not in text
+    assert len(text.splitlines()) < 80
 
 
 TRANSPOSED = [
