@@ -82,7 +82,11 @@ def main() -> int:
 
 def pages() -> Mapping[str, str]:
     """File name in docs/reference -> what it should hold."""
-    return {"commands.md": commands(), "configuration.md": settings(), "errors.md": errors()}
+    return {
+        "commands.md": commands(),
+        "configuration.md": settings(),
+        "errors.md": errors(),
+    }
 
 
 # Commands
@@ -137,8 +141,9 @@ def _command(name: str, parser: argparse.ArgumentParser, purpose: str, level: st
         for action in (*positional, *optional):
             yield f"| {_option(action)} | {_meaning(action)} |"
         yield ""
-    if parser.epilog:
-        yield f"```text\n{(parser.epilog % {'prog': name}).strip()}\n```\n"
+    notes = parser.epilog or (parser.description or "").partition("\n\n")[2]
+    if notes:
+        yield f"```text\n{(notes % {'prog': name}).strip()}\n```\n"
     for verb, (told, inner) in verbs.items():
         yield from _command(f"{name} {verb}", inner, f"{told[:1].upper()}{told[1:]}." if told else "", "###")
 
@@ -172,8 +177,7 @@ def settings() -> str:
     """docs/reference/configuration.md."""
     page = [CONFIGURATION_HEAD]
     for name in names():
-        head = [line.lstrip("# ") for line in _text(BUILT_IN / f"{name}.toml").splitlines() if line.startswith("#")]
-        page += [f"### {name}\n", f"```text\n{chr(10).join(line for line in head if line)}\n```\n"]
+        page += [f"### {name}\n", *_head(_text(BUILT_IN / f"{name}.toml"))]
     page += ["## At the top\n", *_fields(Configuration, "")]
     kinds = typing.get_type_hints(Configuration)
     for field in fields(Configuration):
@@ -181,6 +185,16 @@ def settings() -> str:
             page += [f"## [{field.name}]\n", *_fields(typing.cast(type, kinds[field.name]), f"{field.name}.")]
     page += ["## Recipes\n", _recipes()]
     return "\n".join(page)
+
+
+def _head(text: str) -> Iterator[str]:
+    """The comment at the top of a configuration: what it is, then command, duration, hardware, what to expect."""
+    lines = [line.lstrip("# ").rstrip() for line in text.partition("\n\n")[0].splitlines()]
+    facts = [found.groups() for line in lines if (found := re.fullmatch(r"(\w+): +(.+)", line))]
+    yield " ".join(line for line in lines if not re.match(r"\w+: ", line)).strip() + "\n"
+    yield "| | |\n|---|---|"
+    yield from (f"| {key} | {value} |" for key, value in facts)
+    yield ""
 
 
 def _fields(cls: type, prefix: str) -> Iterator[str]:
