@@ -32,8 +32,8 @@ class Fit:
     """The outcome of a training: `accuracy` (0 to 1) and `loss` on the scored images after the last epoch.
 
     `status` is "nan" where the loss stopped being a number, "diverged" where it stayed above that of guessing for
-    long; then there is no score. `state` holds the weights under PyTorch's names. `latency`: seconds per image in the
-    fastest scoring of all, reading the images included.
+    long; then there is no score. `state` holds the weights under PyTorch's names. Seconds are sums over all processes
+    that took part. `latency`: seconds per image in the fastest scoring of all, reading the images included.
     """
 
     status: str
@@ -112,7 +112,7 @@ def fit_seeds(
     if course.epoch < last or not last:
         programs.compiled_train(carry, feed.data, feed.first(batches(0), interval), constants)
     run_score = programs.compile_score(carry, scored_feed.data, scored_feed.first(evaluation))
-    seconds_compile = time.perf_counter() - started
+    course.seconds_compile += time.perf_counter() - started
 
     chance, patience = math.log(dataset.classes), max(LEAST_PATIENCE, math.ceil(PATIENCE * total))
     while course.epoch < last and "ok" in course.statuses:
@@ -140,7 +140,7 @@ def fit_seeds(
         if snapshots and (ended or course.epoch % max(1, round(save_every)) == 0):
             snapshots.save(Snapshot(carry, course))
     programs.finish(carry)
-    return tuple(_fit(course, index, seconds_compile, model) for index, model in enumerate(models))
+    return tuple(_fit(course, index, model) for index, model in enumerate(models))
 
 
 LEAST_PATIENCE, PATIENCE = 100, 0.1  # steps, and share of all steps, for which a loss may stay above that of guessing
@@ -193,7 +193,7 @@ def _score(
     return [(float(sums["accuracy"][index]), float(sums["loss"][index])) for index in range(seeds)]
 
 
-def _fit(course: Course, index: int, seconds_compile: float, model: Module) -> Fit:
+def _fit(course: Course, index: int, model: Module) -> Fit:
     status, curve = course.statuses[index], tuple(course.curves[index])
     scored = curve[-1] if curve and status == "ok" else None
     return Fit(
@@ -201,7 +201,7 @@ def _fit(course: Course, index: int, seconds_compile: float, model: Module) -> F
         scored.accuracy if scored else None,
         scored.loss if scored else None,
         curve,
-        seconds_compile,
+        course.seconds_compile,
         course.seconds,
         state_dict(model),
         course.latency,

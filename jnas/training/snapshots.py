@@ -45,7 +45,8 @@ class Course:
     losses: list[list[float]] = field(default_factory=list)
     hits: list[list[float]] = field(default_factory=list)
     epoch: int = 0  # so many are complete
-    seconds: float = 0.0
+    seconds: float = 0.0  # of training; both are sums over all processes that took part
+    seconds_compile: float = 0.0
     latency: float | None = None
 
     @classmethod
