@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,8 +39,8 @@ class Follower:
         with self._lock:
             written = self._written()
             if written != self._stamp and time.monotonic() >= self._again:
-                self._stamp = written
                 self._read()
+                self._stamp = written
             return self._run, self._content, self._revision
 
     def _read(self) -> None:
@@ -91,7 +92,8 @@ def server(follower: Follower, port: int) -> ThreadingHTTPServer:
                 self.send_header("ETag", revision)
             self.end_headers()
             if status != HTTPStatus.NOT_MODIFIED:
-                self.wfile.write(data)
+                with suppress(ConnectionError):  # the reader may have left
+                    self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
             pass

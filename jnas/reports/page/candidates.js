@@ -43,11 +43,12 @@ function openCandidate(number) {
   const close = el('button', { type: 'button', class: 'close', 'aria-label': 'close', click: () => dialog.close() }, '✕');
   dialog.replaceChildren(
     el('header', {}, el('h2', {}, `Candidate ${number}`), status(row), close),
-    el('div', { class: 'inside' }, el('p', { class: 'edit' }, row.description || 'the start tree'), summaryOf(row), later(row)));
+    el('div', { class: 'inside' }, el('p', { class: 'edit' }, editOf(row)), summaryOf(row), later(row)));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
 
+const editOf = (row) => (row.description || 'the start tree').replaceAll(' -> ', ' → ');
 const link = (number) => el('button', { type: 'button', class: 'link', click: () => openCandidate(number) }, `#${number}`);
 const scoreOf = (row) => (row.accuracy === null ? span(row.status === 'waiting' ? 'soft' : 'bad', row.status) : percent(row.accuracy));
 const gainOf = (row) => span(row.gain > 0 ? 'good' : 'soft', signed(row.gain));
@@ -186,7 +187,7 @@ function refilter(anew = true) {
     columns: [
       { name: '#', value: value('number'), show: (row) => link(row.number) },
       { name: 'from', value: value('parent'), wide: true },
-      { name: 'edit', value: value('description'), show: (row) => row.description || 'the start tree', words: true },
+      { name: 'edit', value: value('description'), show: (row) => el('div', { class: 'clamp' }, editOf(row)), words: true },
       { name: 'accuracy', value: value('accuracy'), show: scoreOf },
       { name: 'gain', value: value('gain'), show: (row) => (row.gain === null ? '' : gainOf(row)) },
       { name: 'parameters', value: value('parameters'), show: (row) => count(row.parameters), wide: true },

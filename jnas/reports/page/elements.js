@@ -20,6 +20,9 @@ const el = (name, attributes = {}, ...children) => fill(document.createElement(n
 const svg = (name, attributes = {}, ...children) =>
   fill(document.createElementNS('http://www.w3.org/2000/svg', name), attributes, children);
 
+// May be broken after a dot, a slash or a low line: names of modules and paths.
+const breaking = (text) => String(text).split(/(?<=[._/])/).map((part, i) => [i ? el('wbr') : null, part]);
+
 const soft = (...children) => el('p', { class: 'soft' }, ...children);
 const span = (kind, ...children) => el('span', { class: kind }, ...children);
 

@@ -131,14 +131,14 @@ function swatch(kind) {
 const tipOf = (row) => [
   el('b', {}, `#${row.number} ${row.accuracy === null ? row.status : percent(row.accuracy)}`),
   row.gain === null ? null : span('soft', ` ${signed(row.gain)}`),
-  el('div', {}, row.description || 'the start tree'),
+  el('div', {}, editOf(row)),
 ].filter(Boolean);
 
 // A share with its interval, on a line from 0 to 1; a hollow mark is what was believed.
 function interval(low, mean, high, believed = null) {
   const at = (value) => 4 + 112 * value;
   const words = `${mean.toFixed(2)}, 90 % interval ${low.toFixed(2)} to ${high.toFixed(2)}`;
-  return svg('svg', { class: 'interval', width: 120, height: 16, role: 'img', 'aria-label': words },
+  return svg('svg', { class: 'interval', viewBox: '0 0 120 16', role: 'img', 'aria-label': words },
     svg('title', {}, words),
     svg('line', { class: 'grid', x1: 4, x2: 116, y1: 8, y2: 8 }),
     svg('line', { class: 'grid', x1: at(0.5), x2: at(0.5), y1: 4, y2: 12 }),

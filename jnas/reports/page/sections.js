@@ -105,7 +105,7 @@ function frontSection() {
     soft(`The planner traded off ${of}: no candidate is better than one of these in one of them and worse in none.`),
     grid('front-table', { rows: run.front.map((number) => byNumber.get(number)), pick: (row) => openCandidate(row.number), columns: [
       { name: '#', value: (row) => row.number, show: (row) => link(row.number) },
-      { name: 'edit', value: (row) => row.description, show: (row) => row.description || 'the start tree', words: true },
+      { name: 'edit', value: (row) => row.description, show: editOf, words: true },
       { name: 'accuracy', value: (row) => row.accuracy, show: (row) => percent(row.accuracy) },
       { name: 'parameters', value: (row) => row.parameters, show: (row) => count(row.parameters) },
       { name: 'multiply-adds', value: (row) => row.multiply_adds, show: (row) => count(row.multiply_adds) },
@@ -128,7 +128,7 @@ function lineageSection() {
   const steps = [];
   for (let row = byNumber.get(run.best.number); row; row = row.parent === null ? null : byNumber.get(row.parent)) steps.unshift(row);
   const step = (row) => el('li', {}, fold(`lineage ${row.number}`, [
-    span('number', `#${row.number}`), span('words', row.description || 'the start tree'), status(row)], () => later(row), steps.length < 5 && row.parent !== null));
+    span('number', `#${row.number}`), span('words', editOf(row)), status(row)], () => later(row), steps.length < 5 && row.parent !== null));
   const list = el('ol', { class: 'lineage' });
   const show = (from) => list.replaceChildren(...(from ? [el('li', {}, el('button', { type: 'button', class: 'more',
     click: () => show(Math.max(0, from - 10 * STEPS)) }, `${whole(from)} earlier steps`))] : []), ...steps.slice(from).map(step));
@@ -201,11 +201,11 @@ function blocksSection() {
   const licences = [...new Set(run.blocks.map((row) => row.licence).filter(Boolean))].sort();
   return [soft(`${whole(run.blocks.length)} blocks in all candidates' trees`, licences.length ? `; licences: ${licences.join(', ')}.` : '.'),
     grid('block-table', { rows: run.blocks, sort: [1, true], mark: (row) => row.in_best, columns: [
-      { name: 'block', value: (row) => row.name, show: (row) => [el('span', { class: 'name' }, row.name), row.in_best ? span('soft', ' in the best tree') : null], words: true },
+      { name: 'block', value: (row) => row.name, show: (row) => [span('name', breaking(row.name)), row.in_best ? span('soft', ' in the best tree') : null], words: true },
       { name: 'candidates', value: (row) => row.candidates },
       { name: 'best accuracy', value: (row) => row.best_accuracy, show: (row) => percent(row.best_accuracy) },
       { name: 'family', value: (row) => row.family, words: true, wide: true },
-      { name: 'mined from', value: (row) => row.source, words: true, wide: true },
+      { name: 'mined from', value: (row) => row.source, show: (row) => breaking(row.source), words: true, wide: true },
       { name: 'licence', value: (row) => row.licence, words: true },
       { name: 'against PyTorch', value: (row) => row.verification, show: verified, words: true, wide: true },
     ] })];

@@ -16,7 +16,7 @@ function tree(rows, label) {
     return el('div', { class: `node ${kind}`, role: 'listitem' },
       el('span', { class: 'sign' }, sign), levels,
       el('span', { class: 'what' }, chip, details ? el('span', { class: 'soft' }, ` ${details}`) : null),
-      el('span', { class: 'shape soft' }, shape),
+      el('span', { class: 'shape soft' }, shape.replace('->', '→')),
       costs ? el('span', { class: 'cost soft' }, parameters || adds ? `${parameters} · ${adds}` : '') : null);
   });
   const legend = used.map((family) => {
