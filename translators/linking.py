@@ -13,11 +13,13 @@ SCOPES = (*DEFINITIONS[:2], ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp,
 
 @dataclass(frozen=True)
 class Linked:
-    """One file's text without imports of emitted modules, and what each requested class is called in it."""
+    """One file's text without imports of emitted modules, what each requested class is called in it, and the modules
+    that its definitions are from."""
 
     imports: tuple[str, ...]
     definitions: str
     names: Mapping[str, str]
+    modules: tuple[str, ...]
 
     @property
     def text(self) -> str:
@@ -153,7 +155,7 @@ class _Module:
         first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
         while first > 1 and self.lines[first - 2].startswith("#"):  # a comment above belongs to what is below
             first -= 1
-        uses = tuple(_global_names(statement))
+        uses = tuple(global_names(statement))
         return _Unit(first, statement.end_lineno or first, tuple(_bound(statement)), statement, uses)
 
 
@@ -225,18 +227,30 @@ class _Linker:
         ordered = [*self._ordered(), *self._completions]
         text = "\n\n\n".join(self._text(module, unit, called) for module, unit in ordered)
         imports = sorted({_External(e.module, e.name, called[e]).statement for e in self._externals}, key=_import_order)
-        return Linked(tuple(imports), text, {name: called[target] for name, target in requested.items()})  # type: ignore[index]
+        found = {name: called[target] for name, target in requested.items()}  # type: ignore[index]
+        return Linked(tuple(imports), text, found, tuple(sorted({symbol.module for symbol in self._needed})))
 
     def _called(self, reserved: Sequence[str]) -> dict[_Symbol | _External, str]:
         """A name for everything: its own where it is free, else with its module's."""
         called: dict[_Symbol | _External, str] = {}
         taken = {*dir(builtins), *reserved, *(name for _, unit in self._completions for name in _bound(unit.node))}
         targets: list[_External | _Symbol] = [*self._externals, *self._needed]
+        hidden = self._hidden()
         for target in targets:
             own = target.local if isinstance(target, _External) else target.name
-            called[target] = _free(own, target.module, taken)
+            called[target] = _free(own, target.module, taken | hidden.get(target, set()))
             taken.add(called[target])
         return called
+
+    def _hidden(self) -> dict[_Symbol | _External, set[str]]:
+        """Names that a definition cannot have, as they are variables of a function that uses it by another name."""
+        hidden: dict[_Symbol | _External, set[str]] = {}
+        units = {id(u): (s.module, u) for s in self._needed for u in self.module(s.module).units_of(s.name)}
+        for module, unit in [*units.values(), *self._completions]:
+            variables = {n for node in ast.walk(unit.node) if isinstance(node, SCOPES) for n in _locals(node)}
+            for expression, meaning in self._meanings(module, unit) if variables else ():
+                hidden.setdefault(meaning, set()).update(variables - {ast.unparse(expression)})
+        return hidden
 
     def _ordered(self) -> list[tuple[str, _Unit]]:
         """Units such that what is needed while a definition is executed stands above it; else in source order."""
@@ -246,9 +260,23 @@ class _Linker:
         def visit(module: str, unit: _Unit) -> None:
             if id(unit) not in visiting:
                 visiting.add(id(unit))
-                for needed in self._needed_above(module, unit):
+                read = self._read_above(module, unit)
+                for needed in read:
                     visit(*needed)
+                for needed in self._called_above(unit, read):
+                    if not waits(*needed):
+                        visit(*needed)
                 ordered[id(unit)] = (module, unit)
+
+        def waits(module: str, unit: _Unit) -> bool:
+            """Whether executing a unit reads one that is being placed: what may be called then is not called yet."""
+            found = [(module, unit)]
+            for current in found:  # grows
+                if id(current[1]) in visiting and id(current[1]) not in ordered:
+                    return True
+                if id(current[1]) not in ordered:
+                    found += [other for other in self._read_above(*current) if other not in found]
+            return False
 
         for dotted in reversed(dict.fromkeys(symbol.module for symbol in self._needed)):
             wanted = {symbol.name for symbol in self._needed if symbol.module == dotted}
@@ -257,15 +285,19 @@ class _Linker:
                     visit(dotted, unit)
         return list(ordered.values())
 
-    def _needed_above(self, module: str, unit: _Unit) -> list[tuple[str, _Unit]]:
-        """What executing the statement reads; all that lies behind it where the statement may call it."""
-        executed = list(_executed(unit.node))
-        found = self._used_units(module, unit, {id(node) for node in executed})
-        if not any(isinstance(node, ast.Call) for node in executed) and not getattr(unit.node, "decorator_list", None):
-            return found
+    def _read_above(self, module: str, unit: _Unit) -> list[tuple[str, _Unit]]:
+        """What executing the statement reads."""
+        return self._used_units(module, unit, {id(node) for node in _executed(unit.node)})
+
+    def _called_above(self, unit: _Unit, read: Sequence[tuple[str, _Unit]]) -> list[tuple[str, _Unit]]:
+        """All that lies behind what the statement reads, where it may call that."""
+        calls = any(isinstance(node, ast.Call) for node in _executed(unit.node))
+        if not calls and not getattr(unit.node, "decorator_list", None):
+            return []
+        found = list(read)
         for needed in found:  # grows
             found += [other for other in self._used_units(*needed, None) if other not in found]
-        return found
+        return found[len(read) :]
 
     def _used_units(self, module: str, unit: _Unit, only: set[int] | None) -> list[tuple[str, _Unit]]:
         return [
@@ -352,7 +384,7 @@ def _executed(statement: ast.AST) -> Iterator[ast.AST]:
             yield from _executed(part)
 
 
-def _global_names(statement: ast.stmt) -> Iterator[ast.Name]:
+def global_names(statement: ast.stmt) -> Iterator[ast.Name]:
     """Every read of a name that no function, lambda or comprehension around it binds."""
     return _reads(statement, ())
 

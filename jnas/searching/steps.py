@@ -14,12 +14,12 @@ import numpy as np
 from jnas.evaluation.evaluator import Evaluator, LongTraining
 from jnas.evaluation.gate import judge, judge_start, narrowed
 from jnas.evaluation.outcomes import Result, Verdict
+from jnas.exporting.flax_file import export_flax
 from jnas.knowledge.ideas import Knowledge
 from jnas.library.binding import Shape
 from jnas.library.source import class_source
 from jnas.library.store import Library
 from jnas.library.written import Written, write_block
-from jnas.models.source import export_flax
 from jnas.models.starts import named_tree, names_model
 from jnas.planning.features import tree_features
 from jnas.planning.history import History, Record, candidate

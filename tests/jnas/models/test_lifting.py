@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from jnas.exporting.flax_file import export_flax
 from jnas.library.exact import Bound, bind_exact
 from jnas.library.mining import mine
 from jnas.library.models import find_model
@@ -21,7 +22,6 @@ from jnas.models.build import build, construct
 from jnas.models.carrying import carry
 from jnas.models.evaluation import evaluating_here
 from jnas.models.lifting import Lifted, built, lift
-from jnas.models.source import export_flax
 from jnas.models.starts import named_tree
 from jnas.trees.edits import apply
 from jnas.trees.node import AT, Node, canonical, from_json, network, parse_path, path_text, to_json, tree_hash, walk
@@ -254,7 +254,7 @@ def test_lifted_trees_are_exported(library: Library) -> None:
         module = ModuleType("exported")
         sys.modules["exported"] = module
         exec(compile(export_flax(tree, library, SHAPE, CLASSES), "exported.py", "exec"), vars(module))
-        ours, theirs = build(tree, library, SHAPE, CLASSES, seed=3), module.build(3)
+        ours, theirs = build(tree, library, SHAPE, CLASSES, seed=3), module.build(seed=3)
         images = jax.random.normal(jax.random.key(0), (2, *SHAPE))
         np.testing.assert_allclose(ours.eval()(images), theirs.eval()(images), atol=1e-6)
 

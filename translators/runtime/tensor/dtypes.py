@@ -112,7 +112,7 @@ class device:
         return hash((self.type, self.index))
 
 
-class _DTypeTensor(type):
+class _DTypeTensor(builtins.type):
     def __instancecheck__(cls, instance: object) -> builtins.bool:
         return isinstance(instance, ARRAYS) and value(instance).dtype == cls.dtype  # type: ignore[attr-defined]
 

@@ -62,8 +62,8 @@ def polygamma(n: int, input: Any) -> Any:
 
 
 special = SimpleNamespace(
-    **{name: globals()[name] for name in ("erf", "erfc", "erfinv", "digamma", "i0", "sinc", "xlogy", "logit")},
-    **{name: vars(elementwise)[name] for name in ("exp2", "expm1", "log1p", "round")},
+    erf=erf, erfc=erfc, erfinv=erfinv, digamma=digamma, i0=i0, sinc=sinc, xlogy=xlogy, logit=logit,
+    exp2=elementwise.exp2, expm1=elementwise.expm1, log1p=elementwise.log1p, round=elementwise.round,
     **{
         name: _special(name, getattr(jax.scipy.special, name))
         for name in ("i0e", "i1", "i1e", "ndtr", "log_ndtr", "entr")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 import numpy as np
 import pytest
 
+from jnas.exporting.flax_file import export_flax
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.store import Library, open_library
 from jnas.models.build import build
-from jnas.models.source import export_flax
 from jnas.trees.node import Node, branches, network, repeat, residual
 from jnas.trees.starts import START_TREES
-from translators.runtime.state import load_state_dict, state_dict
+from translators.runtime.state import state_dict
 
 LIBRARY = open_library()
 SHAPE = (3, 8, 8)
@@ -32,7 +33,7 @@ MIXED = network(
 
 
 def executed(source: str, path: Path) -> ModuleType:
-    module = ModuleType(path.stem)
+    module = sys.modules["exported"] = ModuleType("exported")
     exec(compile(source, str(path), "exec"), vars(module))
     return module
 
@@ -42,9 +43,9 @@ def test_the_file_computes_the_same(tree: Node, tmp_path: Path) -> None:
     images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)
     ours = build(tree, LIBRARY, SHAPE, 7, seed=5)
     exported = executed(export_flax(tree, LIBRARY, SHAPE, 7), tmp_path / "model.py")
-    np.testing.assert_array_equal(exported.build(5).eval()(images), ours.eval()(images))
-    other = exported.build(6)
-    load_state_dict(other, state_dict(ours))
+    np.testing.assert_array_equal(exported.build(seed=5)(images), ours.eval()(images))
+    other = exported.build(seed=6)
+    exported.load_state_dict(other, state_dict(ours))
     np.testing.assert_array_equal(other.eval()(images), ours.eval()(images))
 
 
@@ -106,6 +107,6 @@ def test_mined_blocks_come_along_with_their_origin(mined: Library, tmp_path: Pat
     assert "# Scales." in source and "Unused" not in source
     exported = executed(source, tmp_path / "model.py")
     images = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)
-    output = exported.build(1).eval()(images)
+    output = exported.build(seed=1)(images)
     assert output.shape == (2, 7)
     np.testing.assert_array_equal(output, build(tree, mined, SHAPE, 7, seed=1).eval()(images))
