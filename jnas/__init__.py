@@ -35,7 +35,30 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from jnas.api import *  # noqa: F403
+    from jnas.api import (
+        Edit,
+        Library,
+        MiningReport,
+        Run,
+        Translation,
+        Tree,
+        UserError,
+        apply_edit,
+        build_network,
+        describe_edit,
+        diff_trees,
+        draw_tree,
+        export_tree,
+        load_run,
+        load_tree,
+        mine_source,
+        open_library,
+        propose_edits,
+        run_search,
+        save_tree,
+        train_tree,
+        translate_source,
+    )
 
 
 def __getattr__(name: str) -> Any:

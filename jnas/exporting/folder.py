@@ -113,8 +113,8 @@ _USES = {
 
 `build(seed=0)` draws parameters instead. `model.train()` switches to training mode; it is a `torch.nn.Module`, and the
 names of its state are those of `weights.safetensors`.""",
-    "tree": """`tree.json` is the architecture, `blocks.json` says where its blocks were mined, `weights.safetensors` holds
-its parameters. With jnas {version}, and the same versions of the packages in `blocks.json` installed:
+    "tree": """`tree.json` is the architecture, `blocks.json` says where its blocks were mined, `weights.safetensors`
+holds its parameters. With jnas {version}, and the same versions of the packages in `blocks.json` installed:
 
     python -m jnas.train --tree tree.json --dataset NAME{libraries}
 

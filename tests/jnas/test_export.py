@@ -63,7 +63,7 @@ def test_a_tree_is_taken_away_and_computes_the_same(
     names = {"model.py", "weights.safetensors", "README.md", "LICENSES.txt", "tree.json"}
     assert {file.name for file in out.iterdir()} == names
     assert "Apache License" in (out / "LICENSES.txt").read_text()
-    name, start, library = read_tree(str(tree), [])
+    _, start, library = read_tree(str(tree), [])
     model = build(start, library, (3, 16, 16), 4).eval()
     load_state_dict(model, safetensors.read(str(out / "weights.safetensors")))
     images = np.random.default_rng(1).standard_normal((3, 3, 16, 16)).astype(np.float32)
