@@ -15,7 +15,7 @@ COMMANDS = {
     "runs": "list, show, verify, export and repair runs",
     "doctor": "say which walls stand around candidates on this machine",
     "preflight": "before a search elsewhere: is this host fit, do all hosts agree",
-    "export": "write a tree as one standalone Flax file",
+    "export": "take a model away, in Flax or PyTorch, or draw a tree",
     "benchmarks": "measure, and compare with the targets",
 }
 
@@ -26,6 +26,7 @@ def main() -> int:
     if name in ("-h", "--help"):
         print("usage: jnas COMMAND [OPTIONS]        (jnas COMMAND --help says more)\n")
         print("\n".join(f"  {command:<12}{purpose}" for command, purpose in COMMANDS.items()))
+        print("\nexample: jnas search --config quickstart")
         return 0
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)

@@ -68,7 +68,11 @@ class Wall:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0; with --strict 3 when a wall is missing."""
-    parser = argparse.ArgumentParser(prog="python -m jnas.doctor", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m jnas.doctor",
+        description=(__doc__ or "").splitlines()[0],
+        epilog="example: python -m jnas.doctor --strict",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--strict", action="store_true", help=f"exit with {MISSING} when a wall is missing")
     options = parser.parse_args(arguments)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from jnas.library.binding import Shape
 from jnas.reports.run import Run
-from jnas.reports.trees import read_tree
 from jnas.runs.directory import RunDirectory, write_atomically
 from jnas.trees.node import Node
 from translators.diagnostics import UserError
@@ -63,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read(options: argparse.Namespace) -> Subject:
     """The tree, its library and what it is for: of a run, a training, a file or a name. Raises UserError."""
     folder = Path(options.tree)
+    from jnas.reports.trees import read_tree
+
     if RunDirectory(folder).database.is_file():
         return _of_run(options, Run.read(folder))
     if options.candidate is not None:
@@ -150,6 +151,7 @@ def _draw(options: argparse.Namespace, subject: Subject) -> int:
 def _picture(options: argparse.Namespace, subject: Subject) -> list[Line]:
     """The tree's lines; with --since those of both trees, and what changed."""
     from jnas.evaluation.inspection import node_costs
+    from jnas.reports.trees import read_tree
     from jnas.trees.picture import compared, lines
 
     def drawn(tree: Node, library: Library) -> list[Line]:

@@ -8,16 +8,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from jnas.library.mining import MiningReport, SourceReport, mine
 from translators.diagnostics import CODES, UserError
 
-__all__ = ["MiningReport", "main", "mine"]
-
+if TYPE_CHECKING:
+    from jnas.library.mining import MiningReport, SourceReport
 
 _EXAMPLES = """A source is read, never imported; sources given together resolve each other's imports.
 
@@ -32,6 +32,8 @@ exit codes: 0 done; 2 bad input, said in one line"""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Mine, print what was found; 0, or 2 for bad input."""
     options = _parser().parse_args(arguments)
+    from jnas.library.mining import mine
+
     console = Console()
     try:
         with _progress(console) as progress:

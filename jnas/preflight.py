@@ -222,7 +222,11 @@ def _digest(parts: Iterable[bytes]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jnas.preflight", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m jnas.preflight",
+        description=(__doc__ or "").splitlines()[0],
+        epilog="example: python -m jnas.preflight --chips 4 -- --config quickstart --run-dir runs/quickstart",
+    )
     parser.add_argument("--hosts", type=int, default=1, metavar="N", help="hosts that must agree; default 1")
     parser.add_argument("--chips", type=int, metavar="N", help="accelerators that this host must have")
     parser.add_argument("--shared", metavar="DIR", help="a folder or bucket that all hosts see; else JAX is used")

@@ -16,15 +16,9 @@ from types import FrameType
 from typing import NoReturn
 
 from jnas.planning.planners import PLANNERS
-from jnas.reports import html
-from jnas.reports.preview import preview, print_preview
-from jnas.reports.run import Run
-from jnas.reports.summary import print_summary
-from jnas.resolving.choosers import UniformChooser
 from jnas.runs.configuration import Configuration, load, names
 from jnas.runs.directory import RunDirectory
 from jnas.runs.remote import is_remote, mirrored
-from jnas.searching.preparation import prepared, rehearsal
 from translators.diagnostics import UserError
 
 RESUMABLE = os.EX_TEMPFAIL  # 75: whoever asked for the stop may run the same command again
@@ -60,6 +54,11 @@ def requested(arguments: Sequence[str] | None = None) -> tuple[Configuration, st
 
 def search(configuration: Configuration, directory: RunDirectory, quiet: bool = False) -> None:
     """Spend the budget, train the best longer, write what remains. Continues a run that was started before."""
+    from jnas.reports import html
+    from jnas.reports.run import Run
+    from jnas.reports.summary import print_summary
+    from jnas.searching.preparation import prepared
+
     with prepared(configuration, directory, quiet) as job:
         job.run_rounds()
         job.view.phase("final training", configuration.final.recipe)
@@ -74,6 +73,10 @@ def search(configuration: Configuration, directory: RunDirectory, quiet: bool = 
 
 def rehearse(configuration: Configuration, quiet: bool = False) -> None:
     """Say what a search would ask and cost: its first rounds, with nobody asked and nothing trained."""
+    from jnas.reports.preview import preview, print_preview
+    from jnas.resolving.choosers import UniformChooser
+    from jnas.searching.preparation import rehearsal
+
     budget = min(configuration.search.budget, REHEARSED)
     edits = replace(configuration.llm, proposer="edits")
     short = replace(configuration, llm=edits, search=replace(configuration.search, budget=budget))
@@ -111,7 +114,11 @@ def _stoppable() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jnas.search", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m jnas.search",
+        description=(__doc__ or "").splitlines()[0],
+        epilog="example: python -m jnas.search --config quickstart --run-dir runs/quickstart --budget 8",
+    )
     parser.add_argument("--config", default="quickstart", metavar="NAME|FILE", help=f"{', '.join(names())} or a file")
     parser.add_argument(
         "--run-dir", metavar="DIR", help="default: runs/NAME; or gs://BUCKET/RUN; a run there is continued"

@@ -16,12 +16,9 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from jnas.library.store import Library, default_cache
-from jnas.reports.curves import training_curves
-from jnas.reports.trees import read_tree
 from jnas.runs.directory import write_atomically
 from jnas.training.liveness import beating, to_be_watched, watch
 from jnas.training.processor import restart_with_huge_pages
-from jnas.training.recipe_files import recipe as find_recipe
 from jnas.training.recipes import RECIPES, Recipe
 from jnas.trees.node import Node, to_json, walk
 from translators.diagnostics import UserError
@@ -64,6 +61,7 @@ def _train_joined(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """The seeds in turn, or side by side on accelerators; a command that was killed goes on when it is given again."""
+    from jnas.reports.trees import read_tree
     from jnas.training.sharding import is_first_process
 
     open_data = cache(lambda: _dataset(options))  # once, and only when the tree's name is right
@@ -217,6 +215,8 @@ def _outcome(fit: Fit) -> str:
 
 def _curves(name: str, fits: Mapping[int, Fit]) -> str:
     """Accuracy on the scored images where every epoch was scored, else on the training images."""
+    from jnas.reports.curves import training_curves
+
     accuracy, loss = {}, {}
     for seed, fit in fits.items():
         whole = [point for point in fit.curve if math.isfinite(point.train_loss)]
@@ -238,6 +238,8 @@ def _metrics(fits: Mapping[int, Fit], score_on: str) -> str:
 
 
 def _recipe(name: str, epochs: int | None) -> Recipe:
+    from jnas.training.recipe_files import recipe as find_recipe
+
     if epochs is not None and epochs < 1:
         raise UserError(f"--epochs {epochs}: expected 1 or more")
     return find_recipe(name, epochs)
@@ -289,7 +291,11 @@ def _view(title: str, shown: bool) -> Iterator[Progress]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jnas.train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m jnas.train",
+        description="Train one tree.",
+        epilog="example: python -m jnas.train --tree resnet20 --dataset cifar10 --recipe nasbench201",
+    )
     parser.add_argument("--tree", required=True, metavar="TREE", help="a start tree, SOURCE:MODEL, a file or a run")
     parser.add_argument(
         "--dataset",

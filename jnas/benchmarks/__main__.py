@@ -44,7 +44,11 @@ BENCHMARKS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="jnas benchmarks", description="Measure, and compare with the targets.")
+    parser = argparse.ArgumentParser(
+        prog="jnas benchmarks",
+        description="Measure, and compare with the targets.",
+        epilog="example: python -m jnas.benchmarks engine --check",
+    )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a benchmark; --list shows them")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write rows, machine and versions to this file")
     parser.add_argument("--check", action="store_true", help=f"exit with {MISSED} when a row misses its target")

@@ -82,7 +82,7 @@ def check(plan: Design, to: str, folder: Path) -> Check:
     packages = {block.name.split(".")[0] for block in plan.mined}
     absent = sorted({*_OURS, *_FRAMEWORKS[kind], *packages})
     request = {"folder": str(folder), "to": to, "absent": absent}
-    answer = _ask([sys.executable, "-I", str(child.__file__)], request, folder, [str(child.__file__)], {})
+    answer = _ask([sys.executable, "-I", "-B", str(child.__file__)], request, folder, [str(child.__file__)], {})
     if "error" in answer:
         raise CheckFailed(f"model.py for {to} does not run: {answer['error']}")
     if answer["difference"] > TOLERANCE:

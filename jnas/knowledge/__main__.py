@@ -166,7 +166,11 @@ def _append(record: Path, exchange: Exchange) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jnas.knowledge", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m jnas.knowledge",
+        description=(__doc__ or "").splitlines()[0],
+        epilog="example: python -m jnas.knowledge show",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("build", help="let a language model find ideas in documents")
     command.add_argument(

@@ -19,12 +19,14 @@ def jnas(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_the_module_of_its_name(name: str) -> None:
-    module = subprocess.run(
-        [sys.executable, "-m", f"jnas.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, "-X", "importtime", "-m", f"jnas.{name}", "--help"]
+    module = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     script = jnas(name, "--help")
     assert script.returncode == module.returncode == 0
     assert script.stdout == module.stdout and script.stdout.startswith("usage:")
+    assert "example" in script.stdout
+    loaded = {line.rpartition("|")[2].strip() for line in module.stderr.splitlines()}
+    assert "argparse" in loaded and not loaded & {"jax", "flax", "libcst", "numpyro"}, "help waits for heavy imports"
 
 
 def test_help_names_every_command() -> None:

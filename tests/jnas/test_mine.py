@@ -9,8 +9,9 @@ import zipfile
 import pytest
 
 from jnas.library import answers
+from jnas.library.mining import mine
 from jnas.library.store import construct, open_library
-from jnas.mine import main, mine
+from jnas.mine import main
 from translators.diagnostics import UserError
 from translators.translation import _installed
 
@@ -179,7 +180,7 @@ def test_a_source_without_placeable_blocks_can_be_turned_down(source, cache):
 @pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
 def test_timm_is_mined_without_being_imported(cache):
     program = (
-        "import sys; from pathlib import Path; from jnas.mine import mine\n"
+        "import sys; from pathlib import Path; from jnas.library.mining import mine\n"
         f"row = mine(['timm'], Path({str(cache)!r})).sources[0]\n"
         "assert not {'timm', 'torch'} & set(sys.modules)\n"
         "print(row.classes, row.executed, row.placeable, len(row.families))"
