@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+UNNAMED = frozenset({"forward", "backward", "setup_context", "train"})  # methods that a framework calls
 SCOPES = (*DEFINITIONS[:2], ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -26,15 +27,23 @@ class Linked:
         return "\n".join(["from __future__ import annotations\n", *self.imports, "", "", self.definitions])
 
 
-def link(modules: Mapping[str, str], names: Sequence[str], reserved: Sequence[str] = ()) -> Linked:
+def link(
+    modules: Mapping[str, str],
+    names: Sequence[str],
+    reserved: Sequence[str] = (),
+    whole: Callable[[str], bool] = lambda module: True,
+) -> Linked:
     """Cut the classes `names` ("package.module.Class") and their closure out of emitted `modules` (path -> text).
 
     Definitions keep their text and comments; those that would share a name with another, or have a reserved one, get
-    their module's name appended. Raises KeyError when a class is not there.
+    their module's name appended. Classes of modules that are not `whole` keep only methods whose names are spelled
+    somewhere in what is cut out, and those that are called without being named. Raises KeyError when a class is not
+    there.
     """
-    linker = _Linker({dotted(path): (path, text) for path, text in modules.items()})
+    linker = _Linker({dotted(path): (path, text) for path, text in modules.items()}, whole)
     for name in names:
         linker.need(linker.resolve(*name.rpartition(".")[::2]))
+    linker.need_spelled_methods()
     return linker.linked(names, reserved)
 
 
@@ -88,6 +97,16 @@ class _Unit:
     binds: tuple[str, ...]
     node: ast.stmt
     uses: tuple[ast.Name, ...]
+    methods: tuple[_Method, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Method:
+    """A method of a class that may be left out, and its lines."""
+
+    name: str
+    first: int
+    last: int
 
 
 class _Module:
@@ -156,12 +175,23 @@ class _Module:
         while first > 1 and self.lines[first - 2].startswith("#"):  # a comment above belongs to what is below
             first -= 1
         uses = tuple(global_names(statement))
-        return _Unit(first, statement.end_lineno or first, tuple(_bound(statement)), statement, uses)
+        methods = tuple(self._methods(statement)) if isinstance(statement, ast.ClassDef) else ()
+        return _Unit(first, statement.end_lineno or first, tuple(_bound(statement)), statement, uses, methods)
+
+    def _methods(self, statement: ast.ClassDef) -> Iterator[_Method]:
+        for node in statement.body:
+            if isinstance(node, DEFINITIONS[:2]) and not node.name.startswith("__") and node.name not in UNNAMED:
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                while self.lines[first - 2].lstrip().startswith("#"):
+                    first -= 1
+                yield _Method(node.name, first, node.end_lineno or first)
 
 
 class _Linker:
-    def __init__(self, sources: Mapping[str, tuple[str, str]]):
+    def __init__(self, sources: Mapping[str, tuple[str, str]], whole: Callable[[str], bool]):
         self._sources = sources
+        self._whole = whole
+        self._left_out: dict[int, tuple[_Method, ...]] = {}  # of units by id
         self._modules: dict[str, _Module] = {}
         self._needed: dict[_Symbol, None] = {}
         self._externals: dict[_External, None] = {}
@@ -197,13 +227,45 @@ class _Linker:
                 completing = [unit for names, unit in module.completions if current.name in names]
                 self._completions.update(dict.fromkeys((current.module, unit) for unit in completing))
                 for unit in (*module.units_of(current.name), *completing):
+                    if unit.methods and not self._whole(current.module):
+                        self._left_out.setdefault(id(unit), unit.methods)
                     waiting.extend(meaning for _, meaning in self._meanings(current.module, unit))
                 for unit in module.units_of(current.name):
                     waiting.extend(_Symbol(current.module, name) for name in unit.binds)
 
+    def need_spelled_methods(self) -> None:
+        """Take the methods that are spelled somewhere in what is taken, and everything they use."""
+        while True:
+            units = [(s.module, unit) for s in self._needed for unit in self.module(s.module).units_of(s.name)]
+            spelled = {name for _, unit in (*units, *self._completions) for name in self._spelled(unit)}
+            coming = [(module, unit) for module, unit in units if spelled & {m.name for m in self._out(unit)}]
+            if not coming:
+                return
+            for _, unit in coming:
+                self._left_out[id(unit)] = tuple(m for m in self._out(unit) if m.name not in spelled)
+            for module, unit in coming:
+                for _, meaning in list(self._meanings(module, unit)):
+                    self.need(meaning)
+
+    def _out(self, unit: _Unit) -> tuple[_Method, ...]:
+        return self._left_out.get(id(unit), ())
+
+    def _spelled(self, unit: _Unit) -> Iterator[str]:
+        """What the kept part of a unit spells."""
+        out = {method.name for method in self._out(unit)}
+        if isinstance(unit.node, ast.ClassDef):
+            for node in (*unit.node.decorator_list, *unit.node.bases, *unit.node.keywords, *unit.node.body):
+                if not isinstance(node, DEFINITIONS[:2]) or node.name not in out:
+                    yield from _spelled(node)
+        else:
+            yield from _spelled(unit.node)
+
     def _meanings(self, module: str, unit: _Unit) -> Iterator[tuple[ast.expr, _Symbol | _External]]:
         """(expression, meaning) of every global name; `helpers.f` of an emitted module `helpers` is one expression."""
+        gone = {line for method in self._out(unit) for line in range(method.first, method.last + 1)}
         for use in unit.uses:
+            if use.lineno in gone:
+                continue
             found = self.module(module)
             if use.id not in found.defined and use.id not in found.imports:
                 continue  # a builtin
@@ -321,7 +383,22 @@ class _Linker:
         for line, start, end, new in sorted(set(patches), reverse=True):
             old = lines[line - unit.first]
             lines[line - unit.first] = old[:start] + new.encode() + old[end:]
-        return b"\n".join(lines).decode()
+        gone = {line for method in self._out(unit) for line in range(method.first, method.last + 1)}
+        kept = [line for number, line in enumerate(lines, unit.first) if number not in gone]
+        if isinstance(unit.node, ast.ClassDef) and gone >= {node.lineno for node in unit.node.body}:
+            kept.append(b" " * unit.node.body[0].col_offset + b"pass")
+        return b"\n".join(kept).decode().rstrip()
+
+
+def _spelled(node: ast.AST) -> Iterator[str]:
+    """Names and attributes that code mentions, and words of its strings, by which methods may be looked up."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            yield part.value
 
 
 def _binding_patches(

@@ -14,7 +14,7 @@ from jnas.library.store import Library
 from jnas.trees.node import Node
 from translators.linking import link
 
-USED_BY_BUILD = ("at", "build", "functools", "kind", "network", "parts", "place", "seed", "weights", "zlib")
+USED_BY_BUILD = ("arguments", "at", "build", "kind", "network", "parts", "place", "seed", "weights")
 BUILD = '''def build(weights: str | None = None, seed: int = 0) -> {network}:
     """The network in evaluation mode, with `weights` of a safetensors file or else parameters drawn from `seed`.
 
@@ -50,7 +50,7 @@ def flax_file(plan: Design) -> File:
         "read": READER,
         "arrays": f"{PACKAGE}.state.state_dict",
     }
-    linked = link(_modules(plan), [*defined.values(), *helpers.values()], reserved=USED_BY_BUILD)
+    linked = link(_modules(plan), [*defined.values(), *helpers.values()], reserved=USED_BY_BUILD, whole=_is_ours)
     called = {name: linked.names[qualified] for name, qualified in defined.items()}
     build = BUILD.format(
         network=called["Network"],
@@ -61,6 +61,10 @@ def flax_file(plan: Design) -> File:
     head = header(plan, "jax, flax and numpy")
     text = f"{head}\n{imports([*linked.imports, *more])}\n\n\n{linked.definitions}\n\n\n{build}"
     return File(text, linked.modules)
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] in ("jnas", "translators")
 
 
 def _modules(plan: Design) -> Mapping[str, str]:

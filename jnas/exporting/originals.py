@@ -11,15 +11,12 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from translators.class_graph import ClassGraph
-from translators.closure import keeps, names_in_use
 from translators.diagnostics import UserError
 from translators.index import Index, Module, Symbol, Unit, imported_names
 from translators.linking import global_names
 from translators.sources import Source
 
 AVAILABLE = ("torch", "numpy", "einops")  # besides the standard library; of other packages nothing is reached
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass
@@ -41,7 +38,6 @@ class Originals:
 
     def __init__(self, sources: Sequence[Source]):
         self._index = Index(sources)
-        self._used = names_in_use(self._index, ClassGraph(self._index))
 
     def sha256(self, module: str) -> str:
         """Of the file of a module; empty where no source has it."""
@@ -50,9 +46,7 @@ class Originals:
 
     def modules(self, names: Iterable[str]) -> dict[str, str]:
         """Path -> text of modules with the classes and functions `names` ("package.module.Class") and all that these
-        use, each module with what is needed of it. Methods that neither construction nor forward of any class of the
-        sources calls are left out. Raises UserError where a source lacks a name.
-        """
+        use, each module with what is needed of it. Raises UserError where a source lacks a name."""
         written: dict[str, _Written] = {}
         done: set[Unit] = set()
         waiting = [unit for name in names for unit in self._units(name)]
@@ -72,7 +66,7 @@ class Originals:
 
     def _write(self, unit: Unit, there: _Written) -> list[Unit]:
         """Adds a statement and the imports for its names to its module; the units that it uses."""
-        text, nested = self._without_imports(_without_methods(unit, self._used), unit.module)
+        text, nested = self._without_imports(_text(unit), unit.module)
         statement = ast.parse(text).body[0]
         parents = {id(child): parent for parent in ast.walk(statement) for child in ast.iter_child_nodes(parent)}
         own = {
@@ -141,28 +135,12 @@ def _is_available(name: str) -> bool:
     return root in AVAILABLE or root in sys.stdlib_module_names
 
 
-def _without_methods(unit: Unit, used: frozenset[str]) -> str:
-    """The text of a unit with the comments above it, unindented, without methods that nothing calls."""
-    lines = unit.module.lines
-    first = unit.first_line
+def _text(unit: Unit) -> str:
+    """The statement with the comments above it, unindented."""
+    lines, first = unit.module.lines, unit.first_line
     while first > 1 and lines[first - 2].lstrip().startswith("#"):
         first -= 1
-    kept = list(range(first, unit.last_line + 1))
-    if isinstance(unit.node, ast.ClassDef):
-        unused = [node for node in unit.node.body if isinstance(node, _FUNCTIONS) and not keeps(used, node.name)]
-        gone = {line for node in unused for line in range(_first_line(node), (node.end_lineno or node.lineno) + 1)}
-        kept = [line for line in kept if line not in gone]
-        if len(unused) == len(unit.node.body):
-            return textwrap.dedent("\n".join([*(lines[line - 1] for line in kept), _indent(unused[0]) + "pass"]))
-    return textwrap.dedent("\n".join(lines[line - 1] for line in kept)).rstrip()
-
-
-def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
-def _indent(node: ast.stmt) -> str:
-    return " " * node.col_offset
+    return textwrap.dedent("\n".join(lines[first - 1 : unit.last_line])).rstrip()
 
 
 def _patched(text: str, patches: Sequence[tuple[ast.expr, str]]) -> str:

@@ -9,7 +9,7 @@ from jnas.exporting.files import OWN_MODULES, READER, File, header, imports, own
 from jnas.exporting.sources import opened
 from translators.linking import link
 
-USED_BY_BUILD = ("build", "functools", "name", "array", "network", "nn", "seed", "torch", "weights")
+USED_BY_BUILD = ("array", "build", "name", "network", "seed", "weights")
 _TWINS = {
     "jnas/library/primitives.py": "jnas/data/torch/primitives.txt",
     "jnas/models/containers.py": "jnas/data/torch/containers.txt",
@@ -36,7 +36,9 @@ def torch_file(plan: Design, specs: Sequence[str] = ()) -> File:
     mined = [qualified for name, qualified in defined.items() if not qualified.startswith("jnas.")]
     if mined:
         modules |= opened(plan, specs).modules(mined)
-    linked = link(modules, [*defined.values(), READER], reserved=USED_BY_BUILD)
+    linked = link(
+        modules, [*defined.values(), READER], reserved=USED_BY_BUILD, whole=lambda module: module.startswith("jnas.")
+    )
     called = {name: linked.names[qualified] for name, qualified in defined.items()}
     build = BUILD.format(
         network=called["Network"],
