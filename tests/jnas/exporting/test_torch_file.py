@@ -82,7 +82,7 @@ class Gate(Base):
         super().__init__()
         self.kind = kind
         self.mix = nn.Conv2d(dim, dim, kernel_size, padding=kernel_size // 2)
-        self.act = nn.ReLU(inplace=True)
+        self.act = nn.ReLU()
 
     def forward(self, x):
         from .helpers import scaled as inner
