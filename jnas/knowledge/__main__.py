@@ -79,7 +79,8 @@ def build(options: argparse.Namespace) -> int:
     write_ideas(everything, out)
     console.print(
         f"{out}: {len(everything)} ideas, {len(found)} from {kept} of {len(documents)} documents, "
-        f"{len(base) + len(known) + len(found) - len(everything)} said twice, {unanswered} without an answer, {invalid} with an invalid one; "
+        f"{len(base) + len(known) + len(found) - len(everything)} said twice, {unanswered} without an answer, "
+        f"{invalid} with an invalid one; "
         f"{chooser.spent}",
         soft_wrap=True,
         highlight=False,
@@ -146,7 +147,7 @@ def _print_estimate(
 
 
 def _exchanges(record: Path) -> Iterator[Exchange]:
-    """What was answered before; a last line that a killed process left torn was never used. No answer is asked again."""
+    """What was answered before, failures left out; a last line that a killed process left torn was never used."""
     if record.is_file():
         lines = record.read_text(encoding="utf-8").split("\n")
         for line in lines[:-1]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from jnas.resolving.budget import NO_LIMITS, Limits, Meter
 from jnas.resolving.prices import Price
-from jnas.resolving.providers import Provider, Reply, Request, Trouble
-from jnas.resolving.questions import Choice, Question, mistake, read_answer, repair
+from jnas.resolving.providers import ANSWER_TOKENS, Provider, Reply, Request, Trouble
+from jnas.resolving.questions import TEXT_LIMIT, Choice, Question, mistake, read_answer, repair
 from jnas.resolving.transcript import Exchange, Transcript, key_of
 
 ATTEMPTS = 4
@@ -98,7 +98,9 @@ class ModelChooser:
 
     @staticmethod
     def _request(question: Question, seed: int) -> Request:
-        return Request(question.text, seed, question.fields, question.instructions)
+        texts = sum(not options for options in question.fields.values())
+        tokens = ANSWER_TOKENS + texts * TEXT_LIMIT  # a token a character, as of digits, is the most
+        return Request(question.text, seed, question.fields, question.instructions, tokens)
 
     def _reply(self, request: Request) -> Reply:
         plain = request.to_plain()
