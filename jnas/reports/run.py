@@ -131,14 +131,20 @@ class Run:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image, as the gate saw it for the start tree."""
-        channels, height, width = self.candidates[0].verdict.shapes[""][0]
+        """(channels, height, width) of an image, as the gate saw it for the start tree. Raises UserError."""
+        channels, height, width = self._ends[0]
         return channels, height, width
 
     @property
     def classes(self) -> int:
-        """How many logits the start tree gives."""
-        return self.candidates[0].verdict.shapes[""][1][0]
+        """How many logits the start tree gives. Raises UserError."""
+        return self._ends[1][0]
+
+    @property
+    def _ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        if not self.candidates or "" not in self.candidates[0].verdict.shapes:
+            raise UserError(f"{self.directory.database}: does not say what the start tree receives and returns")
+        return self.candidates[0].verdict.shapes[""]
 
     def tree(self, candidate: Candidate) -> Node:
         """Raises UserError when a block of the tree is not in `library`."""

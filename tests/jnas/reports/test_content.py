@@ -65,6 +65,14 @@ def test_a_block_that_is_not_here_is_said_instead_of_its_tree(make_run: Callable
     assert row["source"] == "not in a library on this machine"
 
 
+def test_a_run_that_does_not_know_its_shapes_is_told_without_trees(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    rows = tuple(replace(row, verdict=replace(row.verdict, shapes={})) for row in run.candidates)
+    run = replace(run, candidates=rows)
+    assert "receives" in content(run)["best"]["problem"] and content(run)["best"]["accuracy"] == 0.8512
+    assert all(row["tree"] == [] and "receives" in row["problem"] for row in details(run, run.candidates))
+
+
 def test_blocks_say_where_they_are_from_and_how_they_compare_with_pytorch(make_run: Callable[..., Run]) -> None:
     run = make_run()
     own = {row["name"]: row for row in block_usage(run)}["jnas.SqueezeExcite"]
