@@ -21,9 +21,10 @@ SHOWS = {  # words that the outputs hold when the notebook does what it is for
     "mining": ("R03 autograd.Function", "width_multiple", "birdnet_tiny", "once more, from the cache: True"),
     "edits": ("the same candidate: True", "as it was planned: True | a planned deletion: False", "caps: parameters"),
     "planners": ("hierarchical   median", "greedy: median", "<svg"),
+    "papers": ("edits drawn at random", "the paper's planner"),
     "pod": ("--spot", "kind: JobSet", "chips: 0 found, expected 8", "4 devices: training loss"),
 }
-SLOW = ("quickstart", "pod")
+SLOW = ("quickstart", "papers", "pod")
 
 
 def tool() -> ModuleType:

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,21 +59,29 @@ def rendered(path: Path) -> Mapping[str, str | bytes]:
             page.append(text.replace("](../docs/", "](../"))
         elif text:
             page.append(f"```python\n{text}\n```")
-            for output in cell["outputs"]:
-                page += _output(output, path.stem, found)
+            page += _outputs(cell["outputs"], path.stem, found)
     where = f"*This page is the notebook `notebooks/{path.name}` with the outputs that are stored in it.*"
     head, _, rest = "\n\n".join(page).partition("\n")
     return {f"{path.stem}.md": f"{head}\n\n{where}\n{rest}\n", **found}
 
 
-def _output(output: Mapping[str, Any], stem: str, found: dict[str, str | bytes]) -> Iterator[str]:
-    data = output.get("data", {})
-    for kind, suffix in IMAGES.items():
-        if kind in data:
-            name, content = f"{stem}-{len(found) + 1}.{suffix}", "".join(data[kind])
-            found[name] = b64decode(content) if suffix == "png" else content
-            yield f"![output]({name})"
-            return
-    text = COLOURS.sub("", "".join(output.get("text", data.get("text/plain", "")))).rstrip()
-    if text:
-        yield f"```text\n{text}\n```"
+def _outputs(outputs: Iterable[Mapping[str, Any]], stem: str, found: dict[str, str | bytes]) -> Iterator[str]:
+    """A picture each, what is printed in between together."""
+    printed = ""
+    for output in outputs:
+        data = output.get("data", {})
+        kind = next((kind for kind in IMAGES if kind in data), None)
+        if kind is None:
+            printed += COLOURS.sub("", "".join(output.get("text", data.get("text/plain", "")))).rstrip("\n") + "\n"
+            continue
+        yield from _block(printed)
+        printed = ""
+        name, content = f"{stem}-{len(found) + 1}.{IMAGES[kind]}", "".join(data[kind])
+        found[name] = b64decode(content) if kind == "image/png" else content
+        yield f"![output]({name})"
+    yield from _block(printed)
+
+
+def _block(printed: str) -> Iterator[str]:
+    if printed.strip():
+        yield f"```text\n{printed.rstrip()}\n```"
