@@ -23,7 +23,7 @@ from jnas.library.store import Library
 from jnas.models.assembly import CLASSIFIER, BuildError, place
 from jnas.models.build import build_block
 from jnas.models.contents import content_key
-from jnas.trees.node import Node, Path, children, path_text, to_json, walk
+from jnas.trees.node import AT, Node, Path, children, path_text, to_json, walk
 from jnas.trees.shapes import ShapeError, inference_of
 from translators.diagnostics import Refused
 from translators.runtime.construction import randomness
@@ -73,6 +73,7 @@ class Unmeasured(Exception):
     """A block of the tree has not been measured at its place, and measuring it was not asked for."""
 
 
+NOTHING = Node("nn.Identity", exact=("NCHW", "NCHW"))
 _KNOWN: dict[tuple[str, Node, Shape, int, int | None], NodeCost | BuildError] = {}  # the last MOST_KNOWN
 MOST_KNOWN = 2**16
 
@@ -118,7 +119,7 @@ class _Measuring:
     def cost(self, node: Node, shape: Shape, path: Path, nodes: dict[str, NodeCost]) -> NodeCost:
         """Cost of `node`; with that of all below it in `nodes`."""
         if not node.is_container:
-            found = self._block(node, shape, path)
+            found = self._filled(node, shape, path, nodes)
         elif node.block == "repeat":
             found = self._repeat(node, shape, path, nodes)
         else:
@@ -138,6 +139,24 @@ class _Measuring:
             same = incoming == copies[-1].in_shape
             copies.append(copies[-1] if same else self.cost(node.args["body"], incoming, (*path, "body"), {}))
         return _sum(shape, copies[-1].out_shape, copies)
+
+    def _filled(self, node: Node, shape: Shape, path: Path, nodes: dict[str, NodeCost]) -> NodeCost:
+        """A block, and apart from it what stands inside and keeps the shape, so that an edit there measures no more."""
+        hollow, parts = dict(node.at), list[NodeCost]()
+        slots = self.inference.slots(node, shape) if node.at else {}
+        for name, value in node.at.items():
+            many, incoming = isinstance(value, tuple), slots[name].before
+            left = []
+            for number, item in enumerate(value if many else (value,)):
+                at = (*path, AT, name, number) if many else (*path, AT, name)
+                part = self.cost(item, incoming, at, nodes)
+                same = part.out_shape == incoming
+                left.append(NOTHING if same else item)
+                parts += [part] if same else []
+                incoming = part.out_shape
+            hollow[name] = tuple(left) if many else left[0]
+        whole = self._block(Node(node.block, node.args, hollow, node.exact) if parts else node, shape, path)
+        return _sum(shape, whole.out_shape, [whole, *parts]) if parts else whole
 
     def _block(self, node: Node, shape: Shape, path: Path) -> NodeCost:
         classes = self.classes if Bound("classes") in node.args.values() else None

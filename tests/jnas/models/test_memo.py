@@ -16,7 +16,7 @@ from jnas.models.build import BuildError
 from jnas.models.costs import Unmeasured, inspect
 from jnas.models.evaluation import evaluating_here
 from jnas.trees.edits import Edit, apply
-from jnas.trees.node import Node, residual
+from jnas.trees.node import AT, Node, get, residual
 from jnas.trees.starts import START_TREES
 
 LIBRARY = open_library()
@@ -45,6 +45,23 @@ def test_a_candidate_costs_what_its_new_nodes_cost(tmp_path: Path, monkeypatch: 
     child = apply(TREE, Edit("set", ("stages", 2, "body", 0), "kernel_size", 5))
     inspect(child, LIBRARY, SHAPE, 10, memo=memo)
     assert seen == ["jnas.BasicResidual"]
+
+
+def test_so_does_one_whose_new_nodes_stand_inside_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    library, place = evaluating_here(LIBRARY), ("stages", 1, "body", 0, AT, "conv2")
+    one, two = (
+        apply(TREE, Edit("swap", place, None, Node(name))) for name in ("jnas.ConvNormAct", "jnas.DepthwiseSeparable")
+    )
+    before, seen, measure = inspect(one, library, SHAPE, 10), [], costs.measure
+    monkeypatch.setattr(costs, "measure", lambda node, *rest: seen.append(node) or measure(node, *rest))
+    after = inspect(two, library, SHAPE, 10)
+    assert [node.block for node in seen] == ["jnas.DepthwiseSeparable"]
+    whole, part = ("stages.1.body.0", "stages.1.body.0.at.conv2")
+    lost, gained = (found.nodes[part].multiply_adds for found in (before, after))
+    assert after.nodes[whole].multiply_adds - before.nodes[whole].multiply_adds == gained - lost
+    monkeypatch.undo()
+    alone = measure(get(two, ("stages", 1, "body", 0)), library, after.nodes[whole].in_shape, 64)
+    assert after.nodes[whole].multiply_adds == alone.multiply_adds
 
 
 def test_nothing_runs_where_nothing_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
