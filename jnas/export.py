@@ -1,7 +1,4 @@
-"""Take a model away, or draw a tree.
-
-Example: python -m jnas.export runs/quickstart --to torch --out model
-"""
+"""Take a model away, in Flax or PyTorch, or draw a tree: python -m jnas.export RUN --to torch --out DIR"""
 
 from __future__ import annotations
 
@@ -166,7 +163,9 @@ def _picture(options: argparse.Namespace, subject: Subject) -> list[Line]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="jnas export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m jnas.export",
+        description="Take a model away, in Flax or PyTorch, or draw a tree.",
+        epilog="example: python -m jnas.export runs/quickstart --to torch --out model",
     )
     parser.add_argument(
         "tree", metavar="TREE", help="a run, a folder of jnas.train, a tree's JSON file, a start tree or SOURCE:MODEL"

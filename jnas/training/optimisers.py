@@ -19,7 +19,7 @@ ADAM_SHARE = 0.1  # of the rate, for what is no matrix (ours)
 def optimiser(recipe: Recipe, rate: Any, weight_decay: Any) -> optax.GradientTransformation:
     """Made anew at every trace: numbers that are arguments compile nothing when they change."""
     clipping = [optax.clip_by_global_norm(recipe.clip_norm)] if math.isfinite(recipe.clip_norm) else []
-    return optax.chain(*clipping, OPTIMISERS[recipe.optimiser](recipe, rate, weight_decay))
+    return optax.chain(*clipping, _RULES[recipe.optimiser](recipe, rate, weight_decay))
 
 
 def initial_state(recipe: Recipe, parameters: Any) -> Any:
@@ -58,4 +58,4 @@ def _matrices(parameters: Any) -> Any:
     return jax.tree.map(axes, parameters)
 
 
-OPTIMISERS: dict[str, Callable[[Recipe, Any, Any], optax.GradientTransformation]] = {"sgd": _sgd, "muon": _muon}
+_RULES: dict[str, Callable[[Recipe, Any, Any], optax.GradientTransformation]] = {"sgd": _sgd, "muon": _muon}

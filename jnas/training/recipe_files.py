@@ -9,13 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from jnas.training.optimisers import OPTIMISERS
-from jnas.training.recipes import FLIPS, RECIPES, Recipe
+from jnas.training.recipes import FLIPS, OPTIMISERS, RECIPES, Recipe
 from translators.diagnostics import UserError
 
 BASE = "base"  # the key that names the recipe from which a file departs
 KINDS = {"int": int, "float": float, "bool": bool, "str": str}
-CHOICES = {"optimiser": tuple(OPTIMISERS), "flip": FLIPS}
+CHOICES = {"optimiser": OPTIMISERS, "flip": FLIPS}
 BOUNDS = {  # inclusive
     "epochs": (1, 100_000),
     "batch_size": (1, 2**20),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FLIPS = ("none", "random", "alternating")
+OPTIMISERS = ("sgd", "muon")  # made in optimisers.py
 
 
 @dataclass(frozen=True)
