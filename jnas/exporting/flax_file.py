@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jnas.exporting.expression import Design, Writer, design
 from jnas.exporting.files import OWN_MODULES, READER, File, header, imports, own_text
-from jnas.exporting.runtime import PACKAGE, runtime_modules
+from jnas.exporting.runtime import PACKAGE, runtime_modules, with_namespaces
 from jnas.library.binding import Shape
 from jnas.library.layers import PREFIX
 from jnas.library.store import Library
@@ -72,5 +72,5 @@ def _modules(plan: Design) -> Mapping[str, str]:
     modules = dict(runtime_modules()) | {path: own_text(path) for path in OWN_MODULES}
     for folder in sorted({block.folder for block in plan.mined if block.folder}):
         for path in sorted(Path(folder).rglob("*.py")):
-            modules[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
+            modules[path.relative_to(folder).as_posix()] = with_namespaces(path.read_text(encoding="utf-8"))
     return modules

@@ -31,6 +31,7 @@ def runtime_modules() -> Mapping[str, str]:
     module = import_module(f"{PACKAGE}.tensor.inplace")
     path = _path(module.__file__)
     texts[path] = "\n".join([_static(texts[path]), *_made_in_place(module, texts[path])]) + "\n"
+    texts[f"{PACKAGE.replace('.', '/')}/namespaces.py"] = _namespaces()
     return MappingProxyType(texts)
 
 
@@ -90,3 +91,32 @@ def _with_imports_on_top(text: str) -> str:
     for node in nested:
         lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
     return "\n".join([*lines, *map(ast.unparse, nested)])
+
+
+def with_namespaces(text: str) -> str:
+    """Emitted code in which a module of the runtime that is used as a value, as to look a layer up by its name, is a
+    namespace with all that the module declares."""
+    tree = ast.parse(text)
+    imported = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == PACKAGE]
+    spaces = {alias.asname or alias.name: alias.name for node in imported for alias in node.names}
+    owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    bare = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in owners]
+    uses = [node for node in bare if spaces.get(node.id) in _NAMESPACES]
+    lines = [line.encode() for line in text.split("\n")]
+    for node in sorted(uses, key=lambda node: (node.lineno, node.col_offset), reverse=True):
+        old, new = lines[node.lineno - 1], f"{spaces[node.id]}_names".encode()
+        lines[node.lineno - 1] = old[: node.col_offset] + new + old[node.end_col_offset :]
+    names = sorted({spaces[node.id] for node in uses})
+    added = [f"from {PACKAGE}.namespaces import {name}_names".encode() for name in names]
+    return b"\n".join([*lines, *added]).decode()
+
+
+def _namespaces() -> str:
+    """A module with an object for each namespace."""
+    lines = ["from types import SimpleNamespace"]
+    for space in _NAMESPACES:
+        names = [name for name in import_module(f"{PACKAGE}.{space}").__all__ if name not in ("functional", "init")]
+        lines += [f"from {PACKAGE}.{space} import {name} as {space}_{name}" for name in names]
+        entries = "".join(f"    {name}={space}_{name},\n" for name in names)
+        lines.append(f"{space}_names = SimpleNamespace(\n    __name__={space!r},\n    __all__={names!r},\n{entries})")
+    return "\n".join(lines) + "\n"
