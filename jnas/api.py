@@ -94,12 +94,8 @@ def load_tree(
     ('network', 3)
     """
 
-    def ends() -> tuple[Shape, int]:
-        if shape is None or classes is None:
-            raise UserError(f"tree {tree}: a mined model is built for images; give shape and classes")
-        return shape, classes
-
-    _, found, library = read_tree(str(tree), libraries, ends)
+    ends = None if shape is None or classes is None else (shape, classes)
+    _, found, library = read_tree(str(tree), libraries, None if ends is None else lambda: ends)
     return found, library
 
 

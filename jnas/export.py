@@ -58,16 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def read(options: argparse.Namespace) -> Subject:
     """The tree, its library and what it is for: of a run, a training, a file or a name. Raises UserError."""
-    folder = Path(options.tree)
     from jnas.reports.trees import read_tree
 
+    folder = Path(options.tree)
     if RunDirectory(folder).database.is_file():
         return _of_run(options, Run.read(folder))
     if options.candidate is not None:
         raise UserError(f"--candidate {options.candidate}: {options.tree} is no run; leave it out")
     trained = folder / "tree.json"
     text = str(trained) if trained.is_file() else options.tree
-    name, tree, library = read_tree(text, options.library, lambda: _ends(options))
+    ends = (lambda: _ends(options)) if options.shape and options.classes else None  # said before anything is mined
+    name, tree, library = read_tree(text, options.library, ends)
     saved = sorted((folder / "weights").glob("seed-*")) if trained.is_file() else []
     weights = options.weights or next(iter(saved), None)
     shape, classes = _ends(options)

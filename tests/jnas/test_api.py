@@ -46,5 +46,5 @@ def test_a_tree_is_kept_and_read_again(tmp_path: Path) -> None:
     api.save_tree(child, tmp_path / "child.json")
     assert api.load_tree(tmp_path / "child.json")[0] == child
     assert api.describe_edit(edit, tree)
-    with pytest.raises(jnas.UserError, match="give shape and classes"):
+    with pytest.raises(jnas.UserError, match="give their shape and the classes"):
         api.load_tree("timm:convnext_atto")

@@ -101,6 +101,7 @@ def test_without_torch_the_folder_says_that_it_was_not_checked(
     "arguments, message",
     [
         (["resnet8"], "tree resnet8: no run says what it receives and returns; give --shape C H W"),
+        (["timm:convnext_atto"], "a mined model is built for images; give their shape and the classes"),
         (["resnet9", *ENDS], "tree resnet9: cannot be read"),
         (["BAD.json", *ENDS], "BAD.json: not JSON"),
         (["ODD.json", *ENDS], "tree: 3 is no node"),
