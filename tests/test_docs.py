@@ -40,6 +40,13 @@ def test_the_reference_is_what_the_code_says() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_help_of_every_command_has_an_example() -> None:
+    """On the pages of the reference, which are what the parsers say."""
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        assert "xample" in section, section.partition("\n")[0]
+
+
 def test_every_setting_says_what_it_means() -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     rows = {

@@ -1,4 +1,4 @@
-"""Write docs/reference out of the code: commands, configuration, error messages.
+"""Write docs/reference out of the code: commands, library, configuration, error messages.
 
 python tools/document.py            # writes what has changed
 python tools/document.py --check    # writes nothing; exits with 1 when a page is not what the code says
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
 import re
 import sys
 import typing
@@ -20,6 +21,8 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import jnas  # noqa: E402
+from jnas import api  # noqa: E402
 from jnas.__main__ import COMMANDS  # noqa: E402
 from jnas.runs import configuration  # noqa: E402
 from jnas.runs.configuration import BOUNDS, BUILT_IN, NOT_IDENTITY, Configuration, names  # noqa: E402
@@ -32,6 +35,14 @@ COMMANDS_HEAD = """# Commands
 
 `jnas COMMAND` is the same as `python -m jnas.COMMAND`. Exit codes of all of them: 0 done, 2 bad input, said in one
 line; others are named where they occur.
+"""
+LIBRARY_HEAD = """# Library
+
+<!-- Written by tools/document.py. -->
+
+`from jnas import run_search, mine_source, ...`: what notebooks and programs use. Importing `jnas` loads nothing; each
+name is loaded when it is asked for. Bad input raises `UserError`, whose message is one line. Other modules keep their
+names, and may change.
 """
 CONFIGURATION_HEAD = """# Configuration
 
@@ -84,6 +95,7 @@ def pages() -> Mapping[str, str]:
     """File name in docs/reference -> what it should hold."""
     return {
         "commands.md": commands(),
+        "library.md": library(),
         "configuration.md": settings(),
         "errors.md": errors(),
     }
@@ -168,6 +180,32 @@ def _meaning(action: argparse.Action) -> str:
     facts += [f"default: `{default}`"] if given and action.option_strings else []
     facts += ["required"] if action.required and action.option_strings else []
     return "; ".join(fact for fact in facts if fact).replace("|", "\\|")
+
+
+# Library
+
+
+def library() -> str:
+    """docs/reference/library.md."""
+    page = [LIBRARY_HEAD]
+    source = ast.parse(_text(Path(api.__file__)))
+    functions = {node.name: node for node in source.body if isinstance(node, ast.FunctionDef)}
+    for name in jnas.__all__:
+        value = getattr(api, name)
+        page.append(f"## {name}\n")
+        if name in functions:
+            returns = ast.unparse(functions[name].returns)  # type: ignore[arg-type]
+            page.append(f"```python\n{name}({ast.unparse(functions[name].args)}) -> {returns}\n```\n")
+        elif not isinstance(value, type):
+            page.append(f"```python\n{name}{inspect.signature(value)}\n```\n".replace("'", ""))
+        page.append(_prose(inspect.getdoc(value) or ""))
+    return "\n".join(page)
+
+
+def _prose(text: str) -> str:
+    """A docstring whose examples are blocks of code."""
+    words, marks, examples = text.partition("\n>>> ")
+    return f"{words.rstrip()}\n" + (f"\n```pycon\n{marks.strip()} {examples.rstrip()}\n```\n" if marks else "")
 
 
 # Configuration
