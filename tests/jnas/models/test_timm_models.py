@@ -43,11 +43,12 @@ MODELS = {
 # Counted by PyTorch itself, attention as its two matrix products; torchvision without its compiled part will do.
 COUNT = """
 import sys, torch
-for name in ("nms", "qnms"):
-    try:
-        torch.library.define(f"torchvision::{name}", "(Tensor x) -> Tensor")
-    except RuntimeError:
-        pass
+for name in ("nms", "qnms", "deform_conv2d", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool"):
+    for operation in (name, f"_{name}_backward"):
+        try:
+            torch.library.define(f"torchvision::{operation}", "(Tensor x) -> Tensor")
+        except RuntimeError:
+            pass
 import timm
 from timm.layers import set_fused_attn
 from torch.utils.flop_counter import FlopCounterMode
