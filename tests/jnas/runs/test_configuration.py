@@ -63,7 +63,7 @@ def test_an_absent_configuration_is_named(name: str, says: str) -> None:
         load(name)
 
 
-CAPS_AND_WORKERS = {"search.budget", "search.hours", "search.workers", "search.pool"}
+CAPS_AND_WORKERS = {"search.budget", "search.hours", "search.workers", "search.compilers", "search.pool"}
 CAPS_AND_WORKERS |= {"llm.calls", "llm.tokens", "llm.dollars", "llm.calls_per_minute"}
 
 
