@@ -49,13 +49,13 @@ class Start:
 
 
 STARTS = {
-    "ResNet-32": Start("resnet32", (3, 32, 32), Caps(1_500_000, 200_000_000)),
-    "MobileNetV3-Small x0.5": Start("timm:mobilenetv3_small_050", (3, 96, 96), Caps(2_000_000, 300_000_000)),
-    "ConvNeXt-atto": Start("timm:convnext_atto", (3, 64, 64), Caps(5_000_000, 300_000_000)),
+    "ResNet-32": Start("resnet32", (3, 32, 32), Caps(1_500_000, 200_000_000, MEMORY)),
+    "MobileNetV3-Small x0.5": Start("timm:mobilenetv3_small_050", (3, 96, 96), Caps(2_000_000, 300_000_000, MEMORY)),
+    "ConvNeXt-atto": Start("timm:convnext_atto", (3, 64, 64), Caps(5_000_000, 300_000_000, MEMORY)),
     "ViT, small": Start(
         "timm:vit_tiny_patch16_224?patch_size=4&embed_dim=96&depth=6&num_heads=3",
         (3, 32, 32),
-        Caps(1_500_000, 200_000_000),
+        Caps(1_500_000, 200_000_000, MEMORY),
     ),
 }
 
