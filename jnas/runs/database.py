@@ -310,7 +310,8 @@ class RunDatabase:
             f"edit, plan, verdict, {self._read_columns()} FROM candidates c LEFT JOIN results r USING (number) "
             "ORDER BY number"
         )
-        return tuple(_candidate(row) for row in rows)
+        with _explained(self.path):
+            return tuple(_candidate(row) for row in rows)
 
     def outlines(self, rounds: range) -> Iterator[Outline]:
         """Of the candidates of these rounds, in slot order."""
@@ -327,8 +328,9 @@ class RunDatabase:
 
     def documents(self, number: int) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
         """Tree and edit of a candidate."""
-        row = self._connection.execute("SELECT tree, edit FROM candidates WHERE number = ?", (number,)).fetchone()
-        tree, edit = (document and json.loads(document) for document in row)
+        with _explained(self.path):
+            row = self._connection.execute("SELECT tree, edit FROM candidates WHERE number = ?", (number,)).fetchone()
+            tree, edit = (document and json.loads(document) for document in row)
         return tree, edit
 
     def count(self) -> int:
@@ -428,6 +430,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:  # of the file, or of a document in it
+        told = error if isinstance(error, sqlite3.Error) else f"a candidate's {type(error).__name__}: {error}"
         hint = "restore a copy, or give another --run-dir"
-        raise UserError(f"{path}: not a readable run database ({error}); {hint}") from None
+        raise UserError(f"{path}: not a readable run database ({told}); {hint}") from None

@@ -30,8 +30,12 @@ def add(database: RunDatabase, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    return left_by_a_kill(tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("killed"))
+
+
+def left_by_a_kill(live: Path, killed: Path) -> tuple[Path, list[int]]:
     """A run as a killed search leaves it, and the length of the log after each of its last records."""
-    path, copy = tmp_path_factory.mktemp("live") / "run.sqlite", tmp_path_factory.mktemp("killed") / "run.sqlite"
+    path, copy = live / "run.sqlite", killed / "run.sqlite"
     lengths = []
     with RunDatabase.open(path) as database:
         for number in range(KEPT):
@@ -45,13 +49,15 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     return copy, lengths
 
 
-def opened(killed: Path, folder: Path, change) -> int | None:
-    """How many candidates are acknowledged after the log was changed, in order and fit to go on; None if refused."""
+def opened(killed: Path, folder: Path, change, changed: str = "-wal") -> int | None:
+    """How many candidates are acknowledged after the log (or the file itself, "") was changed, in order and fit to go
+    on; None if refused."""
     path = folder / "run.sqlite"
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
-    shutil.copy(killed, path)
-    Path(f"{path}-wal").write_bytes(change(bytearray(Path(f"{killed}-wal").read_bytes())))
+    for suffix in ("", "-wal"):
+        content = bytearray(Path(f"{killed}{suffix}").read_bytes())
+        Path(f"{path}{suffix}").write_bytes(change(content) if suffix == changed else content)
     try:
         with RunDatabase.open(path) as database:
             rows = database.candidates()
