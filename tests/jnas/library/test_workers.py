@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from jnas.library import probing
 from jnas.library.workers import probe_all
 
 HEAD = "from translators.runtime import nn, ops\n\n\n"
@@ -54,11 +55,19 @@ def test_answers_come_in_order_and_keep_what_was_known():
 
 
 def test_classes_that_hang_grow_or_do_not_parse_cost_only_themselves(tmp_path):
-    listed = list(jobs(tmp_path, Endless=ENDLESS, Greedy=GREEDY, Broken=BROKEN, Sound=SOUND))
+    listed = list(jobs(tmp_path, First=SOUND, Endless=ENDLESS, Greedy=GREEDY, Broken=BROKEN, Sound=SOUND))
+    listed[0]["name"] = "first.Sound"  # the first answer waits for the imports, so that its limit is another
     answers = probe_all(listed, workers=1, time_limit=3.0)
-    assert [answer["status"] for answer in answers] == ["timeout", "crashed", "refused", "placeable"]
-    assert "3 s" in answers[0]["reason"]
-    assert all(answer["block"] is None for answer in answers[:3])
+    assert [answer["status"] for answer in answers] == ["placeable", "timeout", "crashed", "refused", "placeable"]
+    assert "3 s" in answers[1]["reason"]
+    assert all(answer["block"] is None for answer in answers[1:4])
+
+
+def test_a_class_that_takes_too_much_processor_time_says_so_itself(monkeypatch, tmp_path):
+    (job,) = jobs(tmp_path, Endless=ENDLESS)
+    monkeypatch.setattr(probing, "TIME_LIMIT", 0.5)
+    found = probing.answer(job)
+    assert (found["status"], found["reason"], found["block"]) == ("crashed", "takes longer than 0.5 s", None)
 
 
 def test_no_worker_is_left_and_none_sees_the_environment(monkeypatch, tmp_path):
@@ -71,7 +80,7 @@ def test_no_worker_is_left_and_none_sees_the_environment(monkeypatch, tmp_path):
         return process
 
     monkeypatch.setattr(subprocess, "Popen", spy)
-    probe_all(list(jobs(tmp_path, Endless=ENDLESS)), workers=1, time_limit=2.0)
+    probe_all([own("jnas.Activation"), *jobs(tmp_path, Endless=ENDLESS)], workers=1, time_limit=2.0)
     assert environments
     for process, environment in environments:
         assert process.poll() is not None
