@@ -28,8 +28,6 @@ def done(function: Callable[..., Any], jobs: Sequence[Sequence[Any]], results: P
     keys = [json.dumps([function.__name__, *job]) for job in jobs]
     open_ones = {key: job for key, job in zip(keys, jobs, strict=True) if key not in known}
     if open_ones:
-        # Matrices of a hundred rows: more threads than one only get into each other's way.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as processes:
             futures = {processes.submit(function, *job): key for key, job in open_ones.items()}
             for future in as_completed(futures):

@@ -1,12 +1,38 @@
-"""Compiled programs of the planners: on the CPU, whatever else there is."""
+"""What planners compute with: compiled programs on the CPU, whatever else there is, and one core for linear algebra."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def on_one_core(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` with linear algebra by one thread, until it returns.
+
+    Of matrices of a hundred rows further threads have nothing, and they keep a core busy while they wait for more. The
+    sums are also the same wherever it runs.
+    """
+
+    @wraps(function)
+    def run(*arguments: P.args, **named: P.kwargs) -> R:
+        with _pools().limit(limits=1, user_api="blas"):
+            return function(*arguments, **named)
+
+    return run
+
+
+@cache
+def _pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def on_host(function: Callable[..., Any]) -> Callable[..., Any]:

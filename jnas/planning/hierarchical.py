@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from jnas.planning import effects
+from jnas.planning.devices import on_one_core
 from jnas.planning.fairnad import apart, by_knowledge
 from jnas.planning.history import Record, abridged
 from jnas.planning.pareto import scalarised
@@ -28,6 +29,7 @@ Arm = tuple[str, str]  # edit kind, way
 Belief = dict[str, tuple[float, float, float]]  # of an outcome: posterior mean, 90 % interval
 
 
+@on_one_core
 def hierarchical(
     history: Sequence[Record],
     settings: Settings,

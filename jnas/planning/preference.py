@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jnas.planning.devices import on_one_core
 from jnas.planning.history import Record, best
 from jnas.planning.plan import Settings
 from jnas.planning.regression import Features, Floats, Regression, fit, matrix, normal_scores, numbered
@@ -42,6 +43,7 @@ class Preference:
             return scores
         return scores + np.array([self.promise.get((family, min(deep, DEEPEST)), 0.0) for family, deep in where])
 
+    @on_one_core
     def predict(self, children: Sequence[Features]) -> tuple[Floats, Floats, Floats]:
         """Posterior mean and deviation of each child's quality, as a quantile of a normal, and its diversity gain."""
         # What no candidate ever had takes columns of its own: it says nothing of quality, but it is new.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
+from jnas.planning import preference
+from jnas.planning.hierarchical import hierarchical
 from jnas.planning.history import Record
 from jnas.planning.plan import Settings
 from jnas.planning.preference import PATIENCE, gains, nearest, prefer
@@ -79,6 +82,17 @@ def test_targets_are_ranks_whatever_the_scale() -> None:
 def test_features_without_a_column_are_left_out() -> None:
     names = numbered([{"a": 1}, {"b": 2, "a": 3}])
     assert matrix([{"b": 4, "c": 9}], names).tolist() == [[0, 4]]
+
+
+def test_planning_keeps_one_core_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    seen, outside = [], threads()
+    monkeypatch.setattr(preference, "fit", lambda *arguments: seen.extend(threads()) or fit(*arguments))
+    records = [Record(n, n, 0, None, f"{n}", n / 9, 1, 1, features={"a": float(n)}) for n in range(9)]
+    hierarchical(records, Settings(), np.random.default_rng(0))
+    assert set(seen) == {1} and threads() == outside
 
 
 def test_gain_is_the_distance_to_the_nearest() -> None:
