@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 @contextmanager
 def _progress(console: Console) -> Iterator:
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as bars:
         tasks = {}
 
         def update(stage: str, done: int, total: int) -> None:

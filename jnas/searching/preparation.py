@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
     """Everything that the steps of a search need, the run directory held. Raises UserError."""
     plan = planner(configuration.planner.name)
     check_names(configuration)
-    with directory.held(), RunDatabase.open(directory.database) as database:
+    with _kept_once_begun(directory) as database:
         chooser = open_chooser(configuration.llm, database)
         claim(directory, database, configuration)
         phases = Phases(database, "starting")
@@ -68,6 +69,19 @@ def prepared(configuration: Configuration, directory: RunDirectory, quiet: bool)
             for path in sorted(directory.written.glob("*.py")):
                 job.adopt(read_written(path))
             yield job
+
+
+@contextmanager
+def _kept_once_begun(directory: RunDirectory) -> Iterator[RunDatabase]:
+    """The directory held, and its database; what a refused command made for a run without candidates goes again."""
+    fresh = not directory.root.exists()
+    with directory.held(), RunDatabase.open(directory.database) as database:
+        try:
+            yield database
+        except UserError:
+            if fresh and not database.count():
+                shutil.rmtree(directory.root)
+            raise
 
 
 def open_pool(configuration: Configuration, directory: RunDirectory) -> Pool | RayPool:

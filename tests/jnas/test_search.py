@@ -166,6 +166,7 @@ def test_a_stopped_search_says_how_to_continue(tiny: Path, tmp_path: Path, numbe
 
 
 def test_a_start_that_met_bad_input_leaves_the_directory_free(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     assert search(tiny, tmp_path / "run", "--set", "caps.parameters=100").returncode == 2
     other = search(tiny, tmp_path / "run", "--set", "caps.parameters=101")
     assert "at most 101" in other.stderr
@@ -194,6 +195,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny: Path, tmp_path: Path, optio
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1 and says in lines[0], done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_directory_of_another_configuration_stays_intact(
