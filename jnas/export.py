@@ -73,7 +73,7 @@ def read(options: argparse.Namespace) -> Subject:
     weights = options.weights or next(iter(saved), None)
     shape, classes = _ends(options)
     return Subject(
-        folder.name if trained.is_file() else name, tree, library, shape, classes, weights, _sources(options)
+        folder.name if trained.is_file() else name, tree, library, shape, classes, weights, tuple(options.source)
     )
 
 
@@ -89,13 +89,9 @@ def _of_run(options: argparse.Namespace, run: Run) -> Subject:
     places = (run.directory.weights(candidate.number, seed) for seed in run.configuration.final.seeds)
     weights = options.weights or next((place for place in places if place.is_dir()), None)
     written = map(str, sorted(run.directory.written.glob("*.py")))
-    sources = (*_sources(options), *run.configuration.sources, *written)
+    sources = (*options.source, *run.configuration.sources, *written)
     shape, classes = tuple(options.shape or run.input_shape), options.classes or run.classes
     return Subject(name, run.tree(candidate), run.library, shape, classes, weights, sources)
-
-
-def _sources(options: argparse.Namespace) -> tuple[str, ...]:
-    return tuple(options.source)
 
 
 def _ends(options: argparse.Namespace) -> tuple[Shape, int]:

@@ -24,7 +24,6 @@ FILES: Mapping[str, Callable[[Design, Sequence[str]], File]] = {
     "torch": torch_file,
     "onnx-ready": torch_file,
 }
-FORMS = (*FILES, "tree")
 
 
 @dataclass(frozen=True)
