@@ -34,6 +34,7 @@ START_LIMIT = 180.0  # seconds until a worker has imported everything
 LARGEST_REPLY = 16 * 2**20  # bytes in one line
 LARGEST_LOG = 16 * 2**20  # bytes that earlier jobs may leave
 LOG_TAIL = 4000  # characters
+KEPT = 0.5  # share of its memory limit that a worker may begin its next job with
 
 # Everything else stays out, keys above all. PYTHONHASHSEED is fixed because translated code may iterate over sets.
 ENVIRONMENT = (
@@ -182,6 +183,8 @@ class Pool:
                 else:
                     worker.job = None
                     failure = message.get("failure")
+                    if message.get("kept", 0) > KEPT * worker.limit:
+                        worker.kill()  # pieces that the allocator keeps would crowd out a later candidate
                     settle(worker, index, Reply(**failure) if failure else Reply("ok", message["value"]))
             if worker.job is None:
                 continue
@@ -196,13 +199,14 @@ class _Worker:
 
     def __init__(self, setting: Setting, placement: Placement, log: Path) -> None:
         self._setting, self._placement, self._log = setting, placement, log
+        self.limit = int(setting.memory_limit * 2**30)
         self.job: tuple[int, Job] | None = None
         self.message_id = 0
         self.deadline = 0.0
         self._start()
 
     def _start(self) -> None:
-        setting, limit = self._setting, int(self._setting.memory_limit * 2**30)
+        setting, limit = self._setting, self.limit
         environment = {**setting.environment, **self._placement.environment}
         cache = Path(environment["JNAS_CACHE"])
         cache.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """The process in which translated code runs: jobs arrive on stdin, replies leave on stdout, a JSON object a line.
 
 A job is {"id", "operation", "arguments"}. Replies carry its id and one of "progress", "value" or "failure"
-({"status", "message"}). Whatever the code of a candidate prints goes to stderr, which the pool keeps as a log.
+({"status", "message"}); the last one says with "kept" how many bytes the process holds. Whatever the code of a
+candidate prints goes to stderr, which the pool keeps as a log.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 Operation = Callable[[Mapping[str, Any], Callable[..., None]], Any]
@@ -37,7 +39,7 @@ def main(operations: Mapping[str, Operation] | None = None) -> None:
     _send(replies, {"ready": True})
     while True:
         job = jobs.get()
-        _send(replies, {"id": job["id"], **_perform(operations, job, replies)})
+        _send(replies, {"id": job["id"], **_perform(operations, job, replies), "kept": _kept()})
 
 
 def _perform(operations: Mapping[str, Operation], job: Mapping[str, Any], replies: TextIO) -> dict[str, Any]:
@@ -49,6 +51,15 @@ def _perform(operations: Mapping[str, Operation], job: Mapping[str, Any], replie
     except Exception as error:
         traceback.print_exc()
         return {"failure": {"status": classify(error), "message": _one_line(error)}}
+
+
+def _kept() -> int:
+    """Bytes that count towards RLIMIT_DATA; 0 where the system does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:")), 0)
 
 
 def classify(error: BaseException) -> str:

@@ -68,7 +68,7 @@ def crash_once(arguments, progress):
 HELD = []
 
 def hoard(arguments, progress):
-    HELD.append(bytearray(300_000_000))
+    HELD.append(bytearray(arguments["megabytes"] << 20))
     return len(HELD)
 
 def flood(arguments, progress):
@@ -162,9 +162,10 @@ def test_every_misbehaviour_is_a_typed_result_and_the_pool_goes_on(tmp_path: Pat
 
 def test_what_earlier_jobs_left_in_memory_does_not_decide_about_a_later_one(tmp_path: Path) -> None:
     with pool(tmp_path) as workers:
-        replies = workers.run([Job("hoard", {}, 60)] * 6)
-    assert [reply.status for reply in replies] == ["ok"] * 6
-    assert 1 in [reply.value for reply in replies[1:]], "some job met a fresh worker"
+        replies = workers.run([Job("hoard", {"megabytes": size}, 60) for size in (300, 300, 300, 450, 400, 700)])
+    held = [reply.value for reply in replies]
+    assert held[:3] == [1, 2, 1], "a process that holds over half of its limit is replaced"
+    assert held[3:] == [2, 1, 1], "one that holds less, and so has too little for the next job, is replaced then"
 
 
 def test_what_a_candidate_started_ends_with_it(tmp_path: Path) -> None:
