@@ -213,13 +213,15 @@ def _without(items: Any, i: Any, path: Path) -> Any:
 
 def _step(value: Any, path: Path, i: int) -> Any:
     step = path[i]
-    if isinstance(value, Node) and step == AT and not value.is_container:
-        return value.at
-    if isinstance(value, Node) and isinstance(step, str) and step in value.args:
-        return value.args[step]
-    if isinstance(value, Mapping) and step in value:
-        return value[step]
-    if isinstance(value, tuple) and isinstance(step, int) and 0 <= step < len(value):
+    if isinstance(value, Node):
+        if step == AT and not value.is_container:
+            return value.at
+        if step in value.args:
+            return value.args[step]
+    elif isinstance(value, tuple):
+        if isinstance(step, int) and 0 <= step < len(value):
+            return value[step]
+    elif isinstance(value, Mapping) and step in value:
         return value[step]
     raise KeyError(f"no place {path_text(path[: i + 1])} in the tree")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -120,7 +120,12 @@ class Options:
             return next(self._settable(path), None) is not None
         if kind == "delete":
             return self.fits(Edit("delete", path))
-        return any(next(self._edits_with(kind, path, block.name), None) for block in self._coming)
+        likely = self.inference.likely.get(kind)
+        for block in chain((block for block in self._coming if block.name == likely), self._coming):
+            if next(self._edits_with(kind, path, block.name), None):
+                self.inference.likely[kind] = block.name
+                return True
+        return False
 
     def _candidates(self, kind: str) -> Iterator[Path]:
         """Places that the structure of the tree allows; whether shapes fit there is another question."""

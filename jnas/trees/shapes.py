@@ -54,6 +54,7 @@ class Inference:
         self._found = lru_cache(NODES)(self._tried)
         self._traced = lru_cache(NODES)(self._trace)
         self.choices = lru_cache(NODES)(self._choices)
+        self.likely: dict[str, str] = {}  # edit kind -> the block that was last seen to fit: it is tried first
 
     def infer(self, tree: Node, shape: Shape) -> dict[Path, tuple[Shape, Shape]]:
         """See `infer` of this module."""
