@@ -216,7 +216,7 @@ def _step(value: Any, path: Path, i: int) -> Any:
     if isinstance(value, Node):
         if step == AT and not value.is_container:
             return value.at
-        if step in value.args:
+        if isinstance(step, str) and step in value.args:
             return value.args[step]
     elif isinstance(value, tuple):
         if isinstance(step, int) and 0 <= step < len(value):
