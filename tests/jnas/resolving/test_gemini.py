@@ -9,6 +9,7 @@ import pytest
 from jnas.resolving import asking, gemini
 from jnas.resolving.asking import ModelChooser
 from jnas.resolving.questions import INSTRUCTIONS, Question, settle
+from jnas.resolving.transcript import Exchange, Transcript
 from translators.diagnostics import UserError
 
 KEY = "AIza-key-of-a-test"
@@ -152,6 +153,25 @@ def test_a_refused_key_or_model_is_one_line_without_the_key(server, reply) -> No
         ask(server, reply)
     assert KEY not in str(caught.value) and "\n" not in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(f'{{"place": "{KEY}"}}'),
+        answer(None, finishReason=f"KEY_{KEY}"),
+        (200, {"promptFeedback": {"blockReason": KEY}}),
+        failure(400, f"key {KEY} is not pretty"),
+    ],
+    ids=["answer", "end", "block", "error"],
+)
+@pytest.mark.filterwarnings("ignore:.*is not a valid")  # google-genai, of reasons that it does not know
+def test_a_service_that_repeats_the_key_does_not_get_it_into_the_transcript(server, reply) -> None:
+    kept: list[Exchange] = []
+    server.replies = [reply]
+    chooser = ModelChooser(gemini.Gemini("gemini-test"), None, Transcript(keep=kept.append))
+    choice = chooser.choose(QUESTION, 0)
+    assert choice.source == "llm" and kept and KEY not in repr((choice, kept))
 
 
 def test_a_stalled_server_is_given_up(server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -133,31 +132,37 @@ def test_a_full_disk_keeps_what_was_acknowledged(tmp_path: Path) -> None:
 
 
 WRITER = """
-import sys, time
+import sqlite3, sys
 from pathlib import Path
-from jnas.runs.database import RunDatabase
-with RunDatabase.open(Path(sys.argv[1])) as database:
-    for number in range(int(sys.argv[3])):
-        database.add_phase(f"{sys.argv[2]}-{number}", 1.0)
+from jnas.evaluation.outcomes import Verdict
+from jnas.runs.database import Candidate, RunDatabase
+path, name, records, slots = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+won = 0
+with RunDatabase.open(path) as database:
+    for number in range(records):
+        database.add_phase(f"{name}-{number}", 1.0)
+        if number < slots:
+            try:
+                database.add_proposal(Candidate(number, number, 0, {"block": name}, name * 8, Verdict(1, 1, 1)))
+                won += 1
+            except sqlite3.IntegrityError:
+                pass
+print(won)
 """
 
 
-def test_what_many_write_is_all_there(tmp_path: Path) -> None:
+def test_what_many_write_is_all_there_and_a_slot_that_many_take_has_one_winner(tmp_path: Path) -> None:
     """A run has one writer; should there be sixteen, they wait for each other."""
-    path, writers, records = tmp_path / "run.sqlite", 16, 1000
+    path, writers, records, slots = tmp_path / "run.sqlite", 16, 1000, 50
     with RunDatabase.open(path):
         pass
     command = [sys.executable, "-c", WRITER, str(path)]
-    running = [subprocess.Popen([*command, str(n), str(records)], stderr=subprocess.PIPE) for n in range(writers)]
-    errors = [process.communicate(timeout=500)[1].decode() for process in running]
-    assert not any(errors), errors
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([*command, str(n), str(records), str(slots)], **pipes) for n in range(writers)]
+    outputs = [process.communicate(timeout=500) for process in running]
+    assert not any(errors for _, errors in outputs), outputs
     with RunDatabase.read(path) as database:
         assert len(database.phases()) == writers * records
-
-
-def test_of_two_that_take_a_slot_one_wins(tmp_path: Path) -> None:
-    with RunDatabase.open(tmp_path / "run.sqlite") as first, RunDatabase.open(tmp_path / "run.sqlite") as second:
-        first.add_proposal(row(0))
-        with pytest.raises(sqlite3.IntegrityError):
-            second.add_proposal(row(0))
-        assert second.candidates() == first.candidates()
+        assert [row.number for row in database.candidates()] == list(range(slots))
+        winners = [str(row.tree["block"]) for row in database.candidates()]
+    assert [winners.count(str(n)) for n in range(writers)] == [int(won) for won, _ in outputs]
