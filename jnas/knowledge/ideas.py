@@ -43,12 +43,16 @@ class Idea:
 
     @property
     def category(self) -> str:
-        return self.place.partition("/")[0]
+        return category_of(self.place)
 
     def to_plain(self) -> dict[str, Any]:
         plain: dict[str, Any] = {"place": self.place, "text": self.text, "source": dict(self.source)}
         plain |= {"edits": self.edits} if self.edits != 1 else {}
         return plain | ({"direction": self.direction} if self.direction else {})
+
+
+def category_of(place: str) -> str:
+    return place.partition("/")[0]
 
 
 @dataclass(frozen=True)

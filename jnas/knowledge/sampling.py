@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from jnas.knowledge.ideas import Idea
+from jnas.knowledge.ideas import Idea, category_of
 
 T = TypeVar("T", bound=Hashable)
 
@@ -23,16 +23,19 @@ def draw_idea(
 ) -> Idea:
     """The next idea after `drawn`: how often each idea was drawn by key. Not one of `without` where another is left."""
     known = {idea.key: idea for idea in ideas}
-    categories: Counter[str] = Counter()
+    open_keys: dict[str, list[str]] = {}  # by sub-category
+    for idea in [idea for idea in ideas if idea.key not in without] or ideas:
+        open_keys.setdefault(idea.place, []).append(idea.key)
     places: Counter[str] = Counter()
     for key, times in drawn.items():
         if key in known:
-            categories[known[key].category] += times
             places[known[key].place] += times
-    open_ideas = [idea for idea in ideas if idea.key not in without] or list(ideas)
-    category = least(sorted({idea.category for idea in open_ideas}), categories, rng)
-    place = least(sorted({idea.place for idea in open_ideas if idea.category == category}), places, rng)
-    return known[least(sorted(idea.key for idea in open_ideas if idea.place == place), drawn, rng)]
+    categories: Counter[str] = Counter()
+    for place, times in places.items():
+        categories[category_of(place)] += times
+    category = least(sorted({category_of(place) for place in open_keys}), categories, rng)
+    place = least(sorted(place for place in open_keys if category_of(place) == category), places, rng)
+    return known[least(sorted(open_keys[place]), drawn, rng)]
 
 
 def least(items: Sequence[T], drawn: Mapping[T, int], rng: np.random.Generator) -> T:

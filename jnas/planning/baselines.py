@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jnas.planning.history import Record, best
-from jnas.planning.pareto import crowding, measured, sorted_fronts
+from jnas.planning.pareto import crowding, foremost, measured, sorted_fronts
 from jnas.planning.plan import WAYS, Plan, Settings, open_arms
 
 POPULATION_PER_TOURNAMENT = 3  # 30 to 10 is common on tables of cells; 100 to 25 in the paper
@@ -79,11 +79,14 @@ def nsga2(
     """NSGA-II (Deb et al. 2002), one child at a time: the survivors are the 3 top_k first by non-dominated front, then
     by crowding distance; the better of two drawn ones is the parent. The mutation is uniform, the gate keeps the caps.
     """
-    known, values = measured(history, settings.objectives)
+    count = POPULATION_PER_TOURNAMENT * settings.top_k  # and no more fronts can be needed: each has a candidate
+    known, values = measured(foremost(history, settings.objectives, count), settings.objectives)
     survivors: list[tuple[int, float, int]] = []  # front, minus the crowding distance, number: the least is the best
-    for rank, front in enumerate(sorted_fronts(values, POPULATION_PER_TOURNAMENT * settings.top_k)):
+    for rank, front in enumerate(sorted_fronts(values)):
         survivors += [(rank, -away, known[i].number) for i, away in zip(front, crowding(values[front]), strict=True)]
-    survivors = sorted(survivors)[: POPULATION_PER_TOURNAMENT * settings.top_k] or [(0, 0.0, history[0].number)]
+        if len(survivors) >= count:
+            break
+    survivors = sorted(survivors)[:count] or [(0, 0.0, history[0].number)]
     size = min(2, len(survivors))
     rank, _, parent = min(survivors[i] for i in rng.choice(len(survivors), size, replace=False))
     kind = _uniform(open_arms((), without), rng)

@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from jnas.knowledge.ideas import SIGNS, Idea, Knowledge
+from jnas.knowledge.ideas import SIGNS, Idea, Knowledge, category_of
 from jnas.knowledge.sampling import draw_idea, least
 from jnas.knowledge.template import SubCategory
 from jnas.library.block import ROLES
-from jnas.planning.history import Record, best, candidate
-from jnas.planning.pareto import ACCURACY, front, measured
+from jnas.planning.history import Record, best, candidate, folded
+from jnas.planning.pareto import ACCURACY, foremost
 from jnas.planning.plan import Aim, Plan, Settings
 from jnas.planning.thompson import Posterior, draw_parent, feasibility, success
 
@@ -107,7 +108,11 @@ def objectives(chosen: Sequence[str]) -> tuple[str, ...]:
 
 def draws(records: Sequence[Record], stage: str) -> Counter[str]:
     """How often a stage has drawn each idea, realised or not; a slot draws an idea once."""
-    return Counter(key for record in records for key in ideas_of(record, stage))
+    return folded(records, ("draws", stage), partial(_more_draws, stage), Counter())
+
+
+def _more_draws(stage: str, before: Counter[str], records: Iterable[Record]) -> Counter[str]:
+    return before + Counter(key for record in records for key in ideas_of(record, stage))
 
 
 def ideas_of(record: Record, stage: str) -> set[str]:
@@ -140,7 +145,7 @@ def _fair(
     stage: str = FAIR,
 ) -> Plan:
     keys = {idea.key for idea in knowledge.ideas}
-    drawn = draws((*history, *pending), stage) + Counter(key for key in without if key in keys)
+    drawn = draws(history, stage) + draws(pending, stage) + Counter(key for key in without if key in keys)
     idea = draw_idea(knowledge.ideas, drawn, rng, without)
     parent = draw_parent(history, settings.top_k, rng)
     explanation = f"parent {parent} of the best {settings.top_k}; the next idea in fair order, of {idea.place}"
@@ -156,8 +161,7 @@ def _fair(
 
 
 def _pareto(history: Sequence[Record], settings: Settings, rng: np.random.Generator, without: Collection[str]) -> Plan:
-    known, values = measured(history, objectives(settings.objectives))
-    parents = [known[i] for i in front(values)] if len(known) else list(history[:1])
+    parents = foremost(history, objectives(settings.objectives)) or history[:1]
     parent = parents[int(rng.integers(len(parents)))].number
     kinds = [kind for kind in (SCALE_UP, TUNE) if kind not in without] or [SCALE_UP, TUNE]
     kind = kinds[int(rng.integers(len(kinds)))]
@@ -175,7 +179,7 @@ def _iterative(
     used = draws(history, ITERATIVE)
     left = [idea for idea in knowledge.ideas if idea.key not in without] or knowledge.ideas
     similar = [idea for idea in left if idea.place in behind]
-    categories = {place.partition("/")[0] for place in behind}
+    categories = {category_of(place) for place in behind}
     opposite = [
         idea
         for idea in left
@@ -197,10 +201,12 @@ def _summed(posteriors: Iterable[Posterior]) -> Posterior:
 
 def _places_behind(record: Record, history: Sequence[Record]) -> Iterator[str]:
     """Sub-categories of the ideas that led to a candidate."""
-    if record.idea is not None:
-        yield record.idea.rpartition("/")[0]
-    if record.parent is not None:
-        yield from _places_behind(candidate(history, record.parent), history)
+    while True:
+        if record.idea is not None:
+            yield record.idea.rpartition("/")[0]
+        if record.parent is None:
+            return
+        record = candidate(history, record.parent)
 
 
 def _few(ideas: Sequence[Idea], count: int, used: Counter[str], rng: np.random.Generator) -> Iterator[Idea]:

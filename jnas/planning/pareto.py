@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 
@@ -42,14 +43,13 @@ def front(values: Floats) -> list[int]:
     return sorted(kept)
 
 
-def sorted_fronts(values: Floats, count: int) -> list[list[int]]:
-    """Fast non-dominated sorting (Deb et al. 2002, III A): fronts, the best first, until they hold `count` rows."""
-    fronts: list[list[int]] = []
+def sorted_fronts(values: Floats) -> Iterator[list[int]]:
+    """Fast non-dominated sorting (Deb et al. 2002, III A): the rows of one front after another, the best first."""
     left = np.arange(len(values))
-    while len(left) and sum(map(len, fronts)) < count:
-        fronts.append([int(i) for i in left[front(values[left])]])
-        left = np.setdiff1d(left, fronts[-1])
-    return fronts
+    while len(left):
+        found = left[front(values[left])]
+        yield [int(i) for i in found]
+        left = np.setdiff1d(left, found)
 
 
 def crowding(values: Floats) -> Floats:
@@ -63,6 +63,23 @@ def crowding(values: Floats) -> Floats:
     return distances
 
 
+def foremost(history: Sequence[Record], objectives: Sequence[str], fronts: int = 1) -> tuple[Record, ...]:
+    """The candidates of so many first fronts, in slot order.
+
+    More candidates can only push one to a later front, so that what was beyond these fronts once is never needed again.
+    """
+    nobody: tuple[Record, ...] = ()
+    step = partial(_foremost, tuple(objectives), fronts)
+    return folded(history, ("fronts", tuple(objectives), fronts), step, nobody)
+
+
+def _foremost(
+    objectives: Sequence[str], fronts: int, leaders: tuple[Record, ...], records: Iterable[Record]
+) -> tuple[Record, ...]:
+    known, values = measured((*leaders, *records), objectives)
+    return tuple(known[i] for i in sorted(chain(*islice(sorted_fronts(values), fronts))))
+
+
 def scalarised(
     history: Sequence[Record], objectives: Sequence[str], latest: int, rng: np.random.Generator
 ) -> tuple[Record, ...]:
@@ -72,8 +89,7 @@ def scalarised(
     optimum of some weights. Improvements are over the parent by the same mixture, None where the parent is left out.
     """
     recent = history[max(0, len(history) - latest) :]
-    nobody: tuple[Record, ...] = ()
-    leaders = folded(history, ("front", tuple(objectives)), partial(_leaders, tuple(objectives)), nobody)
+    leaders = foremost(history, objectives)
     kept = (*(record for record in leaders if record.number < recent[0].number), *recent)
     known, values = measured(kept, objectives)
     weights = rng.dirichlet(np.ones(len(objectives)))
@@ -81,12 +97,6 @@ def scalarised(
     scores = parts.min(1) + FLOOR * parts.sum(1)
     mixed = {record.number: float(score) for record, score in zip(known, scores, strict=True)}
     return tuple(replace(record, score=mixed.get(record.number), improvement=_gain(record, mixed)) for record in kept)
-
-
-def _leaders(objectives: Sequence[str], leaders: tuple[Record, ...], records: Iterable[Record]) -> tuple[Record, ...]:
-    """The front of a front and of more candidates."""
-    known, values = measured((*leaders, *records), objectives)
-    return tuple(known[i] for i in front(values)) if known else ()
 
 
 def _gain(record: Record, scores: dict[int, float]) -> float | None:

@@ -13,7 +13,7 @@ from jnas.knowledge.ideas import Knowledge, read_ideas
 from jnas.knowledge.template import template
 from jnas.planning.fairnad import FAIR, ITERATIVE, KNOWLEDGE, OFFERED, PARETO, SCALE_UP, STAGES, TUNE, fairnad, stage_of
 from jnas.planning.hierarchical import hierarchical
-from jnas.planning.history import Infeasible, Record
+from jnas.planning.history import History, Infeasible, Record
 from jnas.planning.plan import Settings
 from jnas.planning.planners import planner
 from jnas.reports import credit
@@ -61,6 +61,24 @@ def test_ideas_that_were_drawn_in_vain_count_as_drawn() -> None:
     settings = replace(SETTINGS, knowledge=Knowledge(template(), ideas[:2]))
     assert {plan(past, settings, seed).aims[0].idea for seed in range(5)} == {ideas[1].key}
     assert plan(past, settings, without=frozenset([ideas[1].key])).aims[0].idea == FIRST
+
+
+def test_a_history_that_grows_leads_to_the_plans_of_a_new_one() -> None:
+    chance, grown = np.random.default_rng(0), History()
+    for number in range(60):
+        idea, stage = STARTER.ideas[int(chance.integers(40))].key, STAGES[int(chance.integers(3))]
+        refused = (Infeasible("idea", stage, "caps", STARTER.ideas[int(chance.integers(40))].key),)
+        parent = int(chance.integers(number)) if number else None
+        made = record(number, float(chance.random()), int(chance.integers(9)), idea=idea, way=stage, infeasible=refused)
+        grown = grown.extended([replace(made, parent=parent)])
+        plans = [fairnad(past, SETTINGS, np.random.default_rng(number)) for past in (grown, tuple(grown))]
+        assert plans[0] == plans[1]
+
+
+def test_a_long_line_of_descent_is_no_trouble() -> None:
+    line = [replace(record(number, number / 3000), parent=number - 1 if number else None) for number in range(3000)]
+    assert stage_of(3000, SETTINGS.stages) == ITERATIVE
+    assert plan(line).parent == 2999
 
 
 def test_the_aim_says_what_the_sub_category_allows() -> None:

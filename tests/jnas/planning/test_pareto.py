@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import chain, islice
 
 import numpy as np
 import pytest
 
-from jnas.planning.history import Record
-from jnas.planning.pareto import crowding, front, measured, scalarised, sorted_fronts
+from jnas.planning.history import History, Record
+from jnas.planning.pareto import crowding, foremost, front, measured, scalarised, sorted_fronts
 from jnas.planning.plan import Settings
 from jnas.planning.planners import PLANNERS, check_objectives
 from translators.diagnostics import UserError
@@ -27,9 +27,24 @@ def test_the_front_is_what_nothing_dominates() -> None:
         dominated = ((values >= row).all(1) & (values > row).any(1)).any()
         twin = any((values[j] == row).all() for j in range(i))
         assert (i in found) == (not dominated and not twin)
-    fronts = sorted_fronts(values, 60)
-    assert fronts[0] == found and sorted(itertools.chain(*fronts)) == list(range(60))
-    assert sum(map(len, sorted_fronts(values, 5)[:-1])) < 5
+    fronts = list(sorted_fronts(values))
+    assert fronts[0] == found and sorted(chain(*fronts)) == list(range(60))
+
+
+@pytest.mark.parametrize("objectives", [BOTH[:1], BOTH, (*BOTH, "latency")])
+@pytest.mark.parametrize("name", ["nsga2", "fairnad"])
+def test_a_history_that_grows_leads_to_the_plans_of_a_new_one(name: str, objectives: tuple[str, ...]) -> None:
+    """Values of few levels, so that many are equal, and some that are not known."""
+    chance, settings, grown = np.random.default_rng(0), Settings(top_k=2, objectives=objectives), History()
+    for number in range(120):
+        score = None if number % 7 == 3 else float(chance.integers(1 + number // 10))
+        latency = None if number % 11 == 5 else float(chance.integers(4))
+        grown = grown.extended([record(number, score, int(chance.integers(5)), latency=latency)])
+        plan, other = (PLANNERS[name](past, settings, np.random.default_rng(number)) for past in (grown, tuple(grown)))
+        assert plan == other
+        known, values = measured(grown, objectives)
+        fronts = [[known[i] for i in front] for front in islice(sorted_fronts(values), 4)]
+        assert list(foremost(grown, objectives, 4)) == sorted(chain(*fronts), key=lambda row: row.number)
 
 
 def test_crowding_is_the_sum_of_the_gaps_around() -> None:
