@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from jnas.library.binding import BindError, bind, contract_of, output_shape
+from jnas.library.binding import BindError, Shape, bind, contract_of, output_shape
 from jnas.library.block import Block, Contract, Parameter
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Output, Start
@@ -39,10 +39,29 @@ def find_contract(experiment: Experiment, start: Start, name: str) -> Block:
 
 
 def _confirmed(experiment: Experiment, block: Block, start: Start) -> Block:
-    block = _confirm_widths(experiment, block, start)
-    block = _confirm_sizes(experiment, block, start)
+    free = _is_free(experiment, block, start)
+    block = _confirm_widths(experiment, block, start, free)
+    block = _confirm_sizes(experiment, block, start, free)
     _confirm_modes(experiment, block, start)
     return block
+
+
+def _is_free(experiment: Experiment, block: Block, start: Start) -> bool:
+    """Whether the block executes where width, height and breadth divide by nothing: then each of them is free."""
+    contract = contract_of(block)
+    shape = awkward_shape(contract, start.place)
+    return (
+        contract.exact_width is None
+        and shape[1] >= 2 * contract.reduction
+        and fits(experiment, block, {}, start.place.at(shape=shape))
+    )
+
+
+def awkward_shape(contract: Contract, place: Place) -> Shape:
+    """Width and sizes that divide by nothing more than they must."""
+    width = contract.exact_width or dict(WIDTH_TESTS).get(contract.width_multiple, place.shape[0])
+    height = contract.size_multiple * (2 * (place.shape[1] // contract.size_multiple // 2) + 1)
+    return width, height, height if contract.square else height + 2 * contract.size_multiple
 
 
 @dataclass(frozen=True)
@@ -309,7 +328,7 @@ def fits(experiment: Experiment, block: Block, args: Mapping[str, Any], place: P
     return isinstance(outcome, Output) and outcome.shape == expected and min(expected) >= 1
 
 
-def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block:
+def _confirm_widths(experiment: Experiment, block: Block, start: Start, free: bool) -> Block:
     """Divisibility and least value of the incoming and the outgoing width."""
     place = start.place
     _, *sizes = place.shape
@@ -321,13 +340,12 @@ def _confirm_widths(experiment: Experiment, block: Block, start: Start) -> Block
         if not fits(experiment, block, {}, place):
             raise NotPlaceable("outgoing width follows no rule that was tried")
         return _with_output_multiple(experiment, block, place)
-    multiple = _least_multiple(lambda w: fits(experiment, block, {}, at(w)), WIDTH_TESTS)
+    multiple = 1 if free else _least_multiple(lambda w: fits(experiment, block, {}, at(w)), WIDTH_TESTS)
     if multiple is None:
         raise NotPlaceable("no divisibility of the incoming width explains where it executes")
     block = _with(block, width_multiple=multiple)
     widths = [w for w in sorted({1, 3, multiple, 8, 16, 32, 48, 64}) if w % multiple == 0]
-    fitting = [w for w in widths if fits(experiment, block, {}, at(w))]
-    least = next((w for w in widths if all(wider in fitting for wider in widths if wider >= w)), None)
+    least = _least(lambda w: fits(experiment, block, {}, at(w)), widths)
     if least is None:
         raise NotPlaceable("executes at single widths only")
     block = _with(block, minimum_width=1 if least == multiple else least)
@@ -360,7 +378,7 @@ def _with_output_tied(experiment: Experiment, block: Block, output: str, place: 
     return tied
 
 
-def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
+def _confirm_sizes(experiment: Experiment, block: Block, start: Start, free: bool) -> Block:
     """Divisibility and least value of height and width; windows that tile are bound to the size."""
     place = start.place
     width = place.shape[0]
@@ -368,7 +386,7 @@ def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
     def at(height: int, breadth: int | None = None) -> Place:
         return place.at(shape=(width, height, breadth or height))
 
-    multiple = _size_multiple(experiment, block, at)
+    multiple = 1 if free else _size_multiple(experiment, block, at)
     if multiple != 1:
         bound = _bind_window(experiment, block, at)
         if bound is not None:
@@ -387,6 +405,8 @@ def _confirm_sizes(experiment: Experiment, block: Block, start: Start) -> Block:
     unit = multiple * (contract_of(block).reduction if contract_of(block).exact else 1)
     least = next((s for s in (1, 2, 4, 7, 8, 14) if s % unit == 0 and fits(experiment, block, {}, at(s))), None)
     block = _with(block, minimum_size=least or place.shape[1])
+    if fits(experiment, block, {}, _everywhere(block, place)):
+        return block
     if not fits(experiment, block, {}, at(3 * place.shape[1])):
         raise NotPlaceable("outgoing size does not follow the incoming one")
     if not fits(experiment, block, {}, at(place.shape[1], 2 * place.shape[1])):
@@ -429,7 +449,17 @@ def _bind_window(experiment: Experiment, block: Block, at: Callable[..., Place])
     return None
 
 
+def _everywhere(block: Block, place: Place) -> Place:
+    """A larger place, not square where it need not be, in training mode with a batch of one: what executes there needs
+    no test of each."""
+    width, height, breadth = place.shape
+    shape = (width, 3 * height, (3 if contract_of(block).square else 2) * breadth)
+    return place.at(shape=shape, training=True, batch=1)
+
+
 def _confirm_modes(experiment: Experiment, block: Block, start: Start) -> None:
+    if fits(experiment, block, {}, _everywhere(block, start.place)):
+        return
     if not fits(experiment, block, {}, start.place.at(training=True)):
         raise NotPlaceable(
             f"does not execute in training mode ({_why(experiment, block, start.place.at(training=True))})"
@@ -444,6 +474,19 @@ def _why(experiment: Experiment, block: Block, place: Place) -> str:
 
 def _least_multiple(holds: Callable[[int], bool], tests: tuple[tuple[int, int], ...]) -> int | None:
     return next((multiple for multiple, value in tests if holds(value)), None)
+
+
+def _least(holds: Callable[[int], bool], values: Sequence[int]) -> int | None:
+    """The least of ascending values that holds, where all above one that holds do (by bisection); None if none does."""
+    if holds(values[0]):
+        return values[0]
+    low, high = 0, len(values) - 1
+    if low == high or not holds(values[high]):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(values[middle]) else (middle, high)
+    return values[high]
 
 
 def _succeed(outcome: Any, where: str) -> Output:

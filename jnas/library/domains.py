@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jnas.library.binding import contract_of
+from jnas.library.binding import bind, contract_of
 from jnas.library.block import Block, Parameter
-from jnas.library.contracts import WIDTH_TESTS, fits, with_parameter
+from jnas.library.contracts import awkward_shape, fits, with_parameter
 from jnas.library.declarations import WIDTHS
 from jnas.library.execution import Place
 from jnas.library.experiments import Experiment, Start
@@ -17,6 +17,10 @@ from jnas.library.hypotheses import ACTIVATION_NAMES, HEAD_WIDTHS, INNER_MODULES
 
 LEAST_WIDTHS = (4, 8, 16, 32, 48, 64)
 DOMAIN_TRACES = 30  # what exploring the values of one class may cost
+
+_RANGES = ("kernel", "depth", "rate", "heads", "width", "ratio")
+_ALONE = ("flag", "stride")
+_INNER = ("ratio", "width", "depth", "other")
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "kernel": (3, 5, 7),
@@ -32,29 +36,67 @@ def with_domains(experiment: Experiment, block: Block, start: Start) -> Block:
     """Each parameter with the values that execute in this contract; what stands alone is no decision."""
     limit = experiment.traces + DOMAIN_TRACES
     awkward = _awkward_place(experiment, block, start.place)
+    uneven = start.place.at(shape=(start.place.shape[0], *awkward.shape[1:]))  # heads divide a width, never a size
     bound = {name for name, _ in contract_of(block).sizes}
+    asked: dict[Place, dict[str, tuple[Any, ...]]] = {}
     for parameter in block.parameters:
         role = parameter.role
         if parameter.name in bound or role == "input width":
             continue
-        place = start.place
-        uneven = place.at(shape=(place.shape[0], *awkward.shape[1:]))  # heads divide a width, never a size
         spent = experiment.traces >= limit
         if role == "heads" and (spent or not _divides(experiment, block, parameter, uneven)):
             block = with_parameter(block, replace(parameter, role="other"))
-            continue
-        if spent:
-            continue
-        if role == "output width":
-            values: tuple[Any, ...] = _range_of_widths(experiment, block, parameter, place)
+        elif role == "output width":
+            values = () if spent else _range_of_widths(experiment, block, parameter, start.place)
+            block = _offering(block, parameter.name, values)
         else:
             inner = INNER_MODULES[contract_of(block).layout] if role == "module" and parameter.required else ()
             where = uneven if role == "heads" else awkward.at(training=role == "rate")
-            values = tuple(
-                v for v in (inner or _candidates(parameter)) if fits(experiment, block, {parameter.name: v}, where)
-            )
-        block = with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
+            asked.setdefault(where, {})[parameter.name] = inner or _candidates(parameter)
+    for place, candidates in asked.items():
+        for name, values in _fitting(experiment, block, candidates, place, limit).items():
+            block = _offering(block, name, values)
     return _wide_enough(experiment, block, start.place)
+
+
+def _offering(block: Block, name: str, values: tuple[Any, ...]) -> Block:
+    parameter = block.parameter(name)
+    assert parameter is not None
+    return with_parameter(block, replace(parameter, domain=values if len(values) > 1 else ()))
+
+
+def _fitting(
+    experiment: Experiment, block: Block, candidates: Mapping[str, tuple[Any, ...]], place: Place, limit: int
+) -> dict[str, tuple[Any, ...]]:
+    """The candidates that fit at `place`, by parameter.
+
+    Values of several parameters are first tried together, and alone where that fails. In a range of numbers those
+    between two that fit do. Flags are tried alone: one may switch off what another value would break.
+    """
+    usual = bind(block, {}, place.shape)
+    roles = {p.name: p.role for p in block.parameters}
+    telling: dict[str, list[Any]] = {}
+    for name, values in candidates.items():
+        ends = (values[0], values[-1]) if values and roles[name] in _RANGES else values
+        default = usual.get(name, block.parameter(name).default)
+        telling[name] = [v for v in dict.fromkeys(ends) if v != default or type(v) is not type(default)]
+    joined = [name for name in candidates if roles[name] not in _ALONE]
+    together = set()
+    for number in range(max((len(telling[name]) for name in joined), default=0)):
+        args = {name: telling[name][number] for name in joined if number < len(telling[name])}
+        if experiment.traces < limit and fits(experiment, block, args, place):
+            together.update((name, repr(value)) for name, value in args.items())
+
+    def fitting(name: str, value: Any) -> bool:
+        return (name, repr(value)) in together or fits(experiment, block, {name: value}, place)
+
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, values in candidates.items():
+        if experiment.traces >= limit:
+            break
+        whole = roles[name] in _RANGES and all(fitting(name, value) for value in telling[name])
+        found[name] = values if whole else tuple(value for value in values if fitting(name, value))
+    return found
 
 
 def _awkward_place(experiment: Experiment, block: Block, place: Place) -> Place:
@@ -62,11 +104,8 @@ def _awkward_place(experiment: Experiment, block: Block, place: Place) -> Place:
 
     What executes there does not owe it to the numbers of the usual place.
     """
-    contract = contract_of(block)
-    width = contract.exact_width or dict(WIDTH_TESTS).get(contract.width_multiple, place.shape[0])
-    height = contract.size_multiple * (2 * (place.shape[1] // contract.size_multiple // 2) + 1)
-    breadth = height if contract.square else height + 2 * contract.size_multiple
-    for shape in ((width, height, breadth), (width, *place.shape[1:])):
+    width, *sizes = awkward_shape(contract_of(block), place)
+    for shape in ((width, *sizes), (width, *place.shape[1:])):
         if fits(experiment, block, {}, place.at(shape=shape)):
             return place.at(shape=shape)
     return place
@@ -75,18 +114,15 @@ def _awkward_place(experiment: Experiment, block: Block, place: Place) -> Place:
 def _wide_enough(experiment: Experiment, block: Block, place: Place) -> Block:
     """The block with a least width at which the first and the last value of each inner width or ratio execute."""
     contract = contract_of(block)
-    extremes = [
-        {parameter.name: value}
-        for parameter in block.parameters
-        if parameter.domain and parameter.role in ("ratio", "width", "depth", "other")
-        for value in (parameter.domain[0], parameter.domain[-1])
-    ]
-    if not extremes or contract.exact_width is not None:
+    domains = {p.name: p.domain for p in block.parameters if p.domain and p.role in _INNER}
+    if not domains or contract.exact_width is not None:
         return block
+    extremes = [{name: values[end] for name, values in domains.items()} for end in (0, -1)]
+    single = [{name: value} for args in extremes for name, value in args.items()]
     widths = [w for w in LEAST_WIDTHS if w % contract.width_multiple == 0 and w >= contract.minimum_width]
     for width in (max(contract.minimum_width, contract.width_multiple), *widths):
         at = place.at(shape=(width, *place.shape[1:]))
-        if all(fits(experiment, block, args, at) for args in extremes):
+        if any(all(fits(experiment, block, args, at) for args in tried) for tried in (extremes, single)):
             return replace(block, contract=replace(contract, minimum_width=width))
     return block
 
@@ -106,7 +142,7 @@ def _range_of_widths(experiment: Experiment, block: Block, parameter: Parameter,
 def _divides(experiment: Experiment, block: Block, parameter: Parameter, place: Place) -> bool:
     """Heads, groups and their widths divide the width: three fail where two, four or eight do not."""
     return not fits(experiment, block, {parameter.name: 3}, place) and any(
-        fits(experiment, block, {parameter.name: heads}, place) for heads in (2, 4, 8)
+        fits(experiment, block, {parameter.name: heads}, place) for heads in (8, 4, 2)
     )
 
 

@@ -26,9 +26,14 @@ def is_array(x: object) -> bool:
     return isinstance(x, ARRAYS)
 
 
+def is_variable(x: object) -> bool:
+    """Whether `x` is a Parameter or Buffer. Flax's own test of instances also asks what any tracer stands for."""
+    return issubclass(type(x), nnx.Variable)
+
+
 def value(x: Any) -> Any:
     """The array inside a Parameter or Buffer; anything else as it is."""
-    return x[...] if isinstance(x, nnx.Variable) else x
+    return x[...] if is_variable(x) else x
 
 
 def namespace(*arrays: Any) -> ModuleType:

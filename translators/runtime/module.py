@@ -18,7 +18,7 @@ from flax import nnx
 from flax.nnx.module import ModuleMeta
 
 from translators.diagnostics import Refused
-from translators.runtime.arrays import is_array
+from translators.runtime.arrays import is_array, is_variable, value
 from translators.runtime.construction import (
     BUILDING,
     RUNNING,
@@ -44,7 +44,7 @@ def _in_place(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     def apply(self: Any, other: Any) -> Any:
         if is_placeholder(self[...]):
             return self
-        self[...] = operation(self[...], other[...] if isinstance(other, nnx.Variable) else other)
+        self[...] = operation(self[...], value(other))
         return self
 
     return apply
@@ -65,7 +65,7 @@ class _Tensor:
 
     def __setattr__(self, name: str, new: Any) -> None:
         if name == "data":
-            self[...] = new[...] if isinstance(new, nnx.Variable) else new  # type: ignore[index]
+            self[...] = value(new)  # type: ignore[index]
         elif name == "requires_grad":
             object.__setattr__(self, "__class__", Parameter if new else Frozen)
         else:
@@ -85,9 +85,7 @@ class _ParameterType(type(nnx.Param)):  # type: ignore[misc]
     def __call__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if phase.get() == RUNNING:
             raise Refused("R09", "a parameter is created in forward")
-        if isinstance(data, nnx.Variable):
-            data = data[...]
-        data = np.zeros((0,), np.float32) if data is None else _concrete(data)
+        data = np.zeros((0,), np.float32) if data is None else _concrete(value(data))
         if not isinstance(data, jax.core.Tracer):
             data = np.asarray(data)
             if construction().abstract:
@@ -154,10 +152,12 @@ def _same(a: Any, b: Any) -> bool:
 
 def _holds_arrays(x: Any) -> bool:
     """Whether a plain container has arrays (and no variable or module) inside."""
-    leaves = jax.tree.leaves(x, is_leaf=lambda leaf: isinstance(leaf, (nnx.Variable, Module)))
-    return any(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in leaves) and not any(
-        isinstance(leaf, (nnx.Variable, Module)) for leaf in leaves
-    )
+    leaves = jax.tree.leaves(x, is_leaf=_is_node)
+    return any(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in leaves) and not any(map(_is_node, leaves))
+
+
+def _is_node(x: object) -> bool:
+    return is_variable(x) or issubclass(type(x), Module)
 
 
 # What JAX raises where Python needs the value of a traced array.
@@ -180,6 +180,9 @@ def _refusing() -> Iterator[None]:
         if not is_array(error.obj):
             raise
         raise Refused("R10", f"torch.Tensor.{error.name} is not supported") from error
+
+
+_PLAIN = (int, bool, float, str, type(None))  # what is stored as it is, whatever was there
 
 
 class _ModuleType(ModuleMeta):
@@ -229,14 +232,14 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         return found.compute(self, *found.arguments) if type(found) is Computed else found
 
     def __setattr__(self, name: str, new: Any) -> None:
-        if isinstance(getattr(type(self), name, None), property):
+        if type(new) in _PLAIN or isinstance(getattr(type(self), name, None), property):
             object.__setattr__(self, name, new)
             return
         if isinstance(new, tuple) and type(new) is not tuple and not hasattr(new, "_fields"):
             new = tuple(new)  # a torch.Size: Flax takes subclasses of tuple for nodes
         current = vars(self).get(name)
         if isinstance(new, (np.ndarray, np.generic, jax.Array)):
-            if isinstance(current, nnx.Variable):
+            if is_variable(current):
                 _write(current, name, new)
                 return
             if isinstance(current, Held) and current.is_buffer and phase.get() == RUNNING:
@@ -245,7 +248,7 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
                 new = Held(_concrete(new), current.is_buffer, current.persistent)
             else:
                 new = Held(_concrete(new))
-        if isinstance(new, (Module, nnx.Variable)) and not isinstance(current, (Module, nnx.Variable)):
+        if _is_node(new) and not _is_node(current):
             vars(self).pop(name, None)  # registration, not the first mention of the name, gives a child its place
         object.__setattr__(self, name, new)
 
@@ -263,7 +266,7 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
 
     def _remember_order(self) -> None:
         # Flax rebuilds a merged module with its attributes sorted by name.
-        names = tuple(name for name, x in vars(self).items() if isinstance(x, (Module, nnx.Variable)))
+        names = tuple(name for name, x in vars(self).items() if _is_node(x))
         object.__setattr__(self, "_order", names)
 
     def _members(self, kind: Any) -> Iterator[tuple[str, Any]]:
@@ -284,9 +287,7 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Floating-point buffers become `Buffer`s; integer and boolean ones are constants of the program."""
-        if isinstance(tensor, nnx.Variable):
-            tensor = tensor[...]
-        tensor = _concrete(tensor)
+        tensor = _concrete(value(tensor))
         if tensor is None:
             new: Any = None
         elif np.issubdtype(tensor.dtype, np.integer) or tensor.dtype == np.bool_:
