@@ -2,9 +2,13 @@
 
 import textwrap
 
+import jax
+import jax.numpy as jnp
 import pytest
 
-from translators import Refusal
+from translators import Refusal, Refused
+from translators.loading import load_class
+from translators.runtime import nn
 
 PAIRS = {
     "torch function": ("return torch.cat([x, x], dim=1)", "return ops.cat([x, x], dim=1)"),
@@ -445,6 +449,34 @@ def test_a_write_is_seen_in_what_holds_the_tensor(translated):
     assert "refuse_alias(half, 'block.py:23: half is written while held, x may be the same" in text
     assert "y = self.conv(x)\n        y += 1\n        z = self.skip(y)" in text
     assert "z = self.relu(refuse_same(z, (y,), 'block.py:27: z is written while y may be the same tensor'))" in text
+
+
+def test_a_given_module_may_hand_on_what_is_written_next(translated, tmp_path):
+    emitted = translated(
+        """
+        class Block(nn.Module):
+            def __init__(self, body, tail=None):
+                super().__init__()
+                self.body = body(8, 8)
+                self.tail = tail if tail is not None else nn.Conv2d(8, 8, 1)
+
+            def forward(self, x):
+                down = x
+                x = self.body(x)
+                x += 1
+                y = self.tail(x)
+                y *= 2
+                return self.body(y) + down
+        """
+    ).modules["block.py"]
+    assert "refuse_same(x, (down,), 'block.py:" in emitted
+    assert "refuse_same(y, (down,), " in emitted, "x is not read again, and no reason"
+    (tmp_path / "block.py").write_text(emitted)
+    block = load_class(tmp_path, "block.Block")
+    x = jnp.ones((1, 8, 4, 4))
+    assert jax.eval_shape(lambda x: block(lambda *_: nn.Conv2d(8, 8, 1))(x), x).shape == x.shape
+    with pytest.raises(Refused, match="down may be the same tensor"):
+        jax.eval_shape(lambda x: block(nn.Identity)(x), x)
 
 
 def test_the_gradient_stops_in_a_function_without_it(translated):

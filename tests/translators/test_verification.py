@@ -150,6 +150,29 @@ def test_a_wrong_class_is_caught_and_the_first_wrong_submodule_named(folder, mon
         comparison.compare(Missing, "small.layers", "Gated", cases)
 
 
+def test_float64_judges_where_rounding_decides_about_a_gradient(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder.parent))
+    sys.modules.pop("small", None)
+    (folder / "steep.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Steep(nn.Module):\n    def forward(self, x):\n"
+        "        return x + 1e-7 * torch.sin(1e7 * x)\n"
+    )
+
+    class Steep(nn.Module):
+        wave = staticmethod(ops.sin)
+
+        def forward(self, x):
+            return x + 1e-7 * self.wave(1e7 * ops.asinh(ops.sinh(x)))
+
+    class Wrong(Steep):
+        wave = staticmethod(ops.cos)
+
+    cases = [({}, [(2, 4, 6, 6)])]
+    assert "agree in float64" in comparison.compare(Steep, "small.steep", "Steep", cases)["reason"]
+    with pytest.raises(comparison.Different, match="gradient differs"):
+        comparison.compare(Wrong, "small.steep", "Steep", cases)
+
+
 def test_differences_are_relative_and_shapes_count():
     a = np.array([1.0, 100.0])
     assert comparison.difference([a + 1], [a], "y") == pytest.approx(0.01)

@@ -28,6 +28,7 @@ class Scope:
     is_nested: bool = False
     leaves_early: int = 0  # branches so far after which the rest of the function may not run
     aliases: Aliases | None = None
+    widest_aliases: Aliases | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from translators.class_graph import Class, ClassGraph
 from translators.environment import dotted
@@ -22,6 +22,7 @@ class Effects:
         self._known: dict[FunctionNode, frozenset[str]] = {}
         self._attributes: dict[Class, dict[str, str]] = {}
         self._passing: dict[Class, frozenset[str]] = {}
+        self._given: dict[Class, frozenset[str]] = {}
         self._returns: dict[FunctionNode, dict[str, str]] = {}
 
     def of_class(self, unit: Unit) -> frozenset[str]:
@@ -41,6 +42,18 @@ class Effects:
         """Which names of a function share memory; `given` names what its callers pass for its parameters."""
         groups = {name: {caller: SAME} for name, caller in (given or {}).items()}
         return analyse(function, groups, lambda call: self._returned(call, module, cls, bound_names(function)))
+
+    def widest_aliases(self, function: FunctionNode, module: Module, cls: Class | None) -> Aliases:
+        """The same where also modules that the class was given, or that a class it was given makes, may hand on what
+        they are called with, as `nn.Identity` does."""
+        local, given = bound_names(function), self._given_modules(cls) if cls is not None else frozenset()
+
+        def returned(call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
+            if (dotted(call.func) or "").removeprefix("self.") in given:
+                return ((argument, MAYBE) for argument in call.args[:1])
+            return self._returned(call, module, cls, local)
+
+        return analyse(function, None, returned)
 
     def _called(
         self, name: str, symbol: Symbol | None, cls: Class | None
@@ -95,18 +108,31 @@ class Effects:
         """Attributes of `cls` that may hand on what they are called with: identities, dropout, empty sequences."""
         if cls not in self._passing:
             self._passing[cls] = frozenset()
-            own = [method for owner in self.classes.lineage(cls) for method in owner.methods.values()]
-            assigned = [node for method in own for node in own_nodes(method) if isinstance(node, ast.Assign)]
-            self._passing[cls] = frozenset(
-                name.removeprefix("self.")
-                for node in assigned
-                if any(
-                    isinstance(p, ast.Call) and self._hands_on(p, cls.unit.module) for p in _alternatives(node.value)
-                )
-                for target in node.targets
-                if (name := dotted(target) or "").startswith("self.")
-            )
+            self._passing[cls] = self._attributes_of(cls, lambda value, _: self._hands_on(value, cls.unit.module))
         return self._passing[cls]
+
+    def _given_modules(self, cls: Class) -> frozenset[str]:
+        """Attributes of `cls` that are an argument of a method, or that an argument made."""
+        if cls not in self._given:
+
+            def is_given(value: ast.expr, method: FunctionNode) -> bool:
+                made_by = value.func if isinstance(value, ast.Call) else value
+                return isinstance(made_by, ast.Name) and made_by.id in parameters(method)
+
+            self._given[cls] = self._attributes_of(cls, is_given)
+        return self._given[cls]
+
+    def _attributes_of(self, cls: Class, holds: Callable[[ast.expr, FunctionNode], bool]) -> frozenset[str]:
+        """Attributes of `cls` to which a method assigns a value that `holds`, at least as an alternative."""
+        own = [method for owner in self.classes.lineage(cls) for method in owner.methods.values()]
+        return frozenset(
+            name.removeprefix("self.")
+            for method in own
+            for node in own_nodes(method)
+            if isinstance(node, ast.Assign) and any(holds(value, method) for value in _alternatives(node.value))
+            for target in node.targets
+            if (name := dotted(target) or "").startswith("self.")
+        )
 
     def _hands_on(self, call: ast.expr, module: Module) -> bool:
         """Whether the module that a call makes may return what it gets."""

@@ -17,7 +17,13 @@ class Sharing(State):
 
     def _guards(self, name: str) -> list[cst.BaseSmallStatement]:
         """What checks, before a write into `name`, that no other live name would see it."""
-        seen = {} if self.at_construction() else self._aliases().seen_by(self.statements[-1], name)
+        if self.at_construction():
+            return []
+        statement = self.statements[-1]
+        seen = self._aliases().seen_by(statement, name)
+        if not seen:  # what a module of unknown class returned may be its input, but hardly a view of it
+            wider = self._widest_aliases().seen_by(statement, name)
+            seen = {other: how for other, how in wider.items() if how == MAYBE and "." not in other}
         if not seen:
             return []
         others = sorted(seen)
@@ -100,6 +106,16 @@ class Sharing(State):
             cls = self.classes.classes.get(self.unit)
             scope.aliases = self.surroundings.effects.aliases(scope.function, self.module, cls)
         return scope.aliases
+
+    def _widest_aliases(self) -> Aliases:
+        """The aliases with what modules of unknown classes may hand on."""
+        scope = self._function_scope()
+        if scope is None or scope.function is None:
+            return Aliases()
+        if scope.widest_aliases is None:
+            cls = self.classes.classes.get(self.unit)
+            scope.widest_aliases = self.surroundings.effects.widest_aliases(scope.function, self.module, cls)
+        return scope.widest_aliases
 
     def _function_scope(self) -> Scope | None:
         return next((scope for scope in reversed(self.scopes) if scope.function is not None), None)
