@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from translators.parsing import walk
 from translators.rewriting import names
 
 _RUNTIME = "translators.runtime"
@@ -68,7 +69,7 @@ def check_allowed(text: str) -> tuple[Violation, ...]:
     try:
         tree = ast.parse(text)
         table = symtable.symtable(text, "<emitted>", "exec")
-        nodes = [node for node in ast.walk(tree) if isinstance(node, _CHECKED)]
+        nodes = [node for node in walk(tree) if isinstance(node, _CHECKED)]
         found = [*_Checker(tree, nodes).violations(), *_unknown_names(table, nodes)]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return (Violation(getattr(error, "lineno", None) or 1, f"not parsable: {type(error).__name__}"),)

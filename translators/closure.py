@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from translators.class_graph import Class, ClassGraph
 from translators.diagnostics import Refusal
 from translators.index import Index, Unit
+from translators.parsing import walk
 from translators.rewriting import names
 from translators.rewriting.rewriter import Rewriter
 
@@ -59,7 +60,7 @@ def keeps(used: frozenset[str], name: str) -> bool:
 
 
 def _identifiers(node: ast.AST) -> Iterable[str]:
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Attribute):
             yield part.attr
         elif isinstance(part, ast.Name):

@@ -12,6 +12,7 @@ from translators.class_graph import Class, ClassGraph
 from translators.environment import dotted
 from translators.index import Module, Symbol, Unit
 from translators.mining import Argument, MinedClass, arguments_of, literal
+from translators.parsing import children
 from translators.rewriting.scopes import FunctionNode, own_nodes, parameters
 
 CALLS_KEPT = 6
@@ -78,7 +79,7 @@ class Usage:
             cls = self._class_of(module, node.func, defaults)
             if cls is not None and (given := self._given(module, cls, node, defaults)):
                 self._calls[cls.unit][tuple(given.items())] += 1
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self._read(module, child, defaults)
 
     def _classes_by_local_name(self, function: FunctionNode) -> dict[str, ast.expr]:

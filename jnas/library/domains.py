@@ -75,13 +75,14 @@ def _fitting(
     """
     usual = bind(block, {}, place.shape)
     roles = {p.name: p.role for p in block.parameters}
+    defaults = {p.name: p.default for p in block.parameters}
     telling: dict[str, list[Any]] = {}
     for name, values in candidates.items():
         ends = (values[0], values[-1]) if values and roles[name] in _RANGES else values
-        default = usual.get(name, block.parameter(name).default)
+        default = usual.get(name, defaults[name])
         telling[name] = [v for v in dict.fromkeys(ends) if v != default or type(v) is not type(default)]
     joined = [name for name in candidates if roles[name] not in _ALONE]
-    together = set()
+    together: set[tuple[str, str]] = set()
     for number in range(max((len(telling[name]) for name in joined), default=0)):
         args = {name: telling[name][number] for name in joined if number < len(telling[name])}
         if experiment.traces < limit and fits(experiment, block, args, place):

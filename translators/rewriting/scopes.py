@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 
+from translators.parsing import children
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -15,13 +17,13 @@ _CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetC
 @functools.lru_cache(maxsize=8)
 def own_nodes(function: ast.AST) -> tuple[ast.AST, ...]:
     """Nodes of a function or class in textual order, without the insides of nested functions, classes and lambdas."""
-    stack = [*ast.iter_child_nodes(function)][::-1]
+    stack = children(function)[::-1]
     found = []
     while stack:
         node = stack.pop()
         found.append(node)
         if not isinstance(node, _SCOPES):
-            stack.extend([*ast.iter_child_nodes(node)][::-1])
+            stack.extend(children(node)[::-1])
     return tuple(found)
 
 

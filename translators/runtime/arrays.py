@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def is_array(x: object) -> bool:
     return isinstance(x, ARRAYS)
 
 
-def is_variable(x: object) -> bool:
+def is_variable(x: object) -> TypeGuard[nnx.Variable]:
     """Whether `x` is a Parameter or Buffer. Flax's own test of instances also asks what any tracer stands for."""
     return issubclass(type(x), nnx.Variable)
 
