@@ -23,7 +23,7 @@ from jnas.library.block import ROLES
 from jnas.planning.history import Record, best, candidate, folded
 from jnas.planning.pareto import ACCURACY, foremost
 from jnas.planning.plan import Aim, Plan, Settings
-from jnas.planning.thompson import Posterior, draw_parent, feasibility, success
+from jnas.planning.thompson import Posterior, arms, draw_parent, feasibility, success
 
 FAIR, PARETO, ITERATIVE = STAGES = ("attribute-fair", "Pareto-aware", "iterative")
 KNOWLEDGE = "knowledge"  # in the place of a way, where another planner draws an idea
@@ -70,8 +70,7 @@ def by_knowledge(
     """
     if settings.knowledge is None or not settings.knowledge.ideas:
         return None
-    plans = [(record.kind, record.way) for record in history if record.kind is not None]
-    other = sorted({(str(kind), str(way)) for kind, way in plans if way != KNOWLEDGE})
+    other = sorted((kind, way) for kind, way in arms(history) if way != KNOWLEDGE)
     ideas = feasibility(history, IDEA, KNOWLEDGE).sample(rng) * success(history, IDEA, KNOWLEDGE).sample(rng)
     passed, paid = (
         _summed(feasibility(history, *arm) for arm in other),

@@ -59,6 +59,11 @@ def feasibility(history: Sequence[Record], kind: str, way: str | None = None) ->
     return Posterior(trained, _sum(counts, "refused", kind, way))
 
 
+def arms(history: Sequence[Record]) -> set[tuple[str, str]]:
+    """The kinds and ways that some candidate was planned by."""
+    return {(kind, str(way)) for outcome, kind, way in _tally(history) if outcome != "refused" and kind is not None}
+
+
 def _tally(history: Sequence[Record]) -> Mapping[tuple[str, str | None, str | None], int]:
     """How often each (outcome, edit kind, way) occurred."""
     return folded(history, "tally", _counted, Counter())

@@ -11,7 +11,19 @@ import pytest
 
 from jnas.knowledge.ideas import Knowledge, read_ideas
 from jnas.knowledge.template import template
-from jnas.planning.fairnad import FAIR, ITERATIVE, KNOWLEDGE, OFFERED, PARETO, SCALE_UP, STAGES, TUNE, fairnad, stage_of
+from jnas.planning.fairnad import (
+    FAIR,
+    ITERATIVE,
+    KNOWLEDGE,
+    OFFERED,
+    PARETO,
+    SCALE_UP,
+    STAGES,
+    TUNE,
+    by_knowledge,
+    fairnad,
+    stage_of,
+)
 from jnas.planning.hierarchical import hierarchical
 from jnas.planning.history import History, Infeasible, Record
 from jnas.planning.plan import Settings
@@ -69,10 +81,12 @@ def test_a_history_that_grows_leads_to_the_plans_of_a_new_one() -> None:
         idea, stage = STARTER.ideas[int(chance.integers(40))].key, STAGES[int(chance.integers(3))]
         refused = (Infeasible("idea", stage, "caps", STARTER.ideas[int(chance.integers(40))].key),)
         parent = int(chance.integers(number)) if number else None
-        made = record(number, float(chance.random()), int(chance.integers(9)), idea=idea, way=stage, infeasible=refused)
+        score, way = float(chance.random()), KNOWLEDGE if number % 3 == 1 else stage
+        made = record(number, score, int(chance.integers(9)), idea=idea, kind="idea", way=way, infeasible=refused)
         grown = grown.extended([replace(made, parent=parent)])
-        plans = [fairnad(past, SETTINGS, np.random.default_rng(number)) for past in (grown, tuple(grown))]
-        assert plans[0] == plans[1]
+        for planned in (fairnad, by_knowledge):
+            plans = [planned(past, SETTINGS, np.random.default_rng(number)) for past in (grown, tuple(grown))]
+            assert plans[0] == plans[1]
 
 
 def test_a_long_line_of_descent_is_no_trouble() -> None:
