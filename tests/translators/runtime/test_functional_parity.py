@@ -83,6 +83,10 @@ CONVOLUTIONS = [
     {"inputs": (1, 4, 2000), "weight": (6, 2, 5), "groups": 2, "padding": 2},
     {"inputs": (2, 2, 4, 70), "weight": (4, 1, 3, 7), "groups": 2, "padding": (1, 20), "stride": 2, "dilation": (1, 5)},
     {"inputs": (1, 2, 3, 99), "weight": (2, 1, 1, 2), "groups": 2, "stride": (1, 3)},
+    {"inputs": (2, 3, 13, 9), "weight": (5, 3, 4, 3), "stride": (4, 3)},
+    {"inputs": (2, 3, 12), "weight": (4, 3, 3), "stride": 3},
+    {"inputs": (1, 2, 5, 6, 7), "weight": (4, 2, 2, 3, 5), "stride": (2, 3, 5)},
+    {"inputs": (1, 2, 8, 8), "weight": (4, 2, 4, 4), "stride": 4, "padding": 2},
 ]
 
 
@@ -111,6 +115,17 @@ def test_a_grouped_convolution_is_one_product_on_a_cpu(groups):
         F.convolution.platform.reset(token)
     assert "stablehlo.convolution" not in text
     assert len(text.splitlines()) < 80
+
+
+def test_patches_are_one_product_on_a_cpu():
+    """XLA computes the gradient of the convolution in loops, a hundred times slower."""
+    token = F.convolution.platform.set("cpu")
+    try:
+        x, weight = np.zeros((2, 3, 32, 32), np.float32), np.zeros((8, 3, 16, 16), np.float32)
+        text = jax.jit(jax.grad(lambda x, w: F.conv2d(x, w, stride=16).sum())).lower(x, weight).as_text()
+    finally:
+        F.convolution.platform.reset(token)
+    assert "stablehlo.convolution" not in text
 
 
 TRANSPOSED = [
