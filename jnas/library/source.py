@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 
 from jnas.library.block import Block
@@ -15,9 +16,15 @@ def class_source(block: Block) -> str:
     module, _, name = block.name.rpartition(".")
     path = _OWN if block.folder is None else Path(block.folder).joinpath(*module.split("."))
     for file in (path, path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            text = file.read_text(encoding="utf-8")
-            for statement in ast.parse(text).body:
-                if isinstance(statement, ast.ClassDef) and statement.name == name:
-                    return ast.get_source_segment(text, statement) or ""
+        if file.is_file() and (text := _class_text(file, name, file.stat().st_mtime_ns)) is not None:
+            return text
     return ""
+
+
+@lru_cache(maxsize=4096)  # every question to a language model shows up to twenty classes
+def _class_text(file: Path, name: str, changed: int) -> str | None:
+    text = file.read_text(encoding="utf-8")
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            return ast.get_source_segment(text, statement)
+    return None

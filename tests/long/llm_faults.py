@@ -28,10 +28,11 @@ from jnas.resolving.gemini import Gemini
 from jnas.resolving.prices import PRICES
 from jnas.resolving.providers import Reply, Request
 from jnas.runs.configuration import load
-from jnas.searching.preparation import rehearsal
+from jnas.searching.preparation import Untrained, rehearsal
 from tests.jnas.conftest import GeminiServer
 from tests.jnas.resolving.test_asking import Clock
 from tests.jnas.resolving.test_gemini import KEY, answer, failure
+from tests.long.kills import OwnBlocks
 
 MODEL = "gemini-2.5-flash"
 SETTINGS = [
@@ -135,10 +136,15 @@ def asked(service: Service) -> Iterator[None]:
         yield
 
 
+class Alone(OwnBlocks, Untrained):
+    """Needs no workers."""
+
+
 def search(service: Service, seed: int) -> str:
     """What is wrong with a search, in words."""
     configuration = load("quickstart", [*SETTINGS, f"search.seed={seed}"])
     with asked(service), redirect_stdout(io.StringIO()), rehearsal(configuration, quiet=True) as job:
+        job.evaluator = Alone(**vars(job.evaluator))
         job.run_rounds()
         if job.database.count() != configuration.search.budget + 1:
             return f"ended with {job.database.count()} candidates"
