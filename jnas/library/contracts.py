@@ -477,16 +477,16 @@ def _least_multiple(holds: Callable[[int], bool], tests: tuple[tuple[int, int], 
 
 
 def _least(holds: Callable[[int], bool], values: Sequence[int]) -> int | None:
-    """The least of ascending values that holds, where all above one that holds do (by bisection); None if none does."""
+    """The least of ascending values from which on all hold; where the first one does, so do the others. None if the
+    last does not."""
     if holds(values[0]):
         return values[0]
-    low, high = 0, len(values) - 1
-    if low == high or not holds(values[high]):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(values[middle]) else (middle, high)
-    return values[high]
+    least = None
+    for value in reversed(values):
+        if not holds(value):
+            break
+        least = value
+    return least
 
 
 def _succeed(outcome: Any, where: str) -> Output:

@@ -19,7 +19,7 @@ LEAST_WIDTHS = (4, 8, 16, 32, 48, 64)
 DOMAIN_TRACES = 30  # what exploring the values of one class may cost
 
 _RANGES = ("kernel", "depth", "rate", "heads", "width", "ratio")
-_ALONE = ("flag", "stride")
+_ALONE = ("flag", "stride", "width")  # a width that is given may stand in for a ratio
 _INNER = ("ratio", "width", "depth", "other")
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -71,7 +71,7 @@ def _fitting(
     """The candidates that fit at `place`, by parameter.
 
     Values of several parameters are first tried together, and alone where that fails. In a range of numbers those
-    between two that fit do. Flags are tried alone: one may switch off what another value would break.
+    between two that fit do. Flags and widths are tried alone: one may switch off what another value would break.
     """
     usual = bind(block, {}, place.shape)
     roles = {p.name: p.role for p in block.parameters}
@@ -115,15 +115,16 @@ def _awkward_place(experiment: Experiment, block: Block, place: Place) -> Place:
 def _wide_enough(experiment: Experiment, block: Block, place: Place) -> Block:
     """The block with a least width at which the first and the last value of each inner width or ratio execute."""
     contract = contract_of(block)
-    domains = {p.name: p.domain for p in block.parameters if p.domain and p.role in _INNER}
-    if not domains or contract.exact_width is not None:
+    inner = [p for p in block.parameters if p.domain and p.role in _INNER]
+    if not inner or contract.exact_width is not None:
         return block
-    extremes = [{name: values[end] for name, values in domains.items()} for end in (0, -1)]
-    single = [{name: value} for args in extremes for name, value in args.items()]
+    single = [{p.name: p.domain[end]} for p in inner for end in (0, -1)]
+    together = [{p.name: p.domain[end] for p in inner if p.role not in _ALONE} for end in (0, -1)]
+    together += [{p.name: p.domain[end]} for p in inner if p.role in _ALONE for end in (0, -1)]
     widths = [w for w in LEAST_WIDTHS if w % contract.width_multiple == 0 and w >= contract.minimum_width]
     for width in (max(contract.minimum_width, contract.width_multiple), *widths):
         at = place.at(shape=(width, *place.shape[1:]))
-        if any(all(fits(experiment, block, args, at) for args in tried) for tried in (extremes, single)):
+        if any(all(fits(experiment, block, args, at) for args in tried if args) for tried in (together, single)):
             return replace(block, contract=replace(contract, minimum_width=width))
     return block
 
