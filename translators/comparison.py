@@ -183,8 +183,11 @@ def _compare_case(
 def _distances_in_float64(pair: _Pair, inputs: Sequence[np.ndarray], training: bool, where: str) -> list[float]:
     """What is left where both compute in float64: in a deep network rounding may decide about all of a gradient."""
     outputs, cotangents, gradients, state = pair.theirs.run(inputs, training, precise=True)
-    with jax.enable_x64(True):
-        ours = pair.ours.precise(inputs, cotangents, training)
+    try:
+        with jax.enable_x64(True):
+            ours = pair.ours.precise(inputs, cotangents, training)
+    except TypeError:  # as of a loop that starts in float32
+        return [np.inf]
     return list(_distances(ours, (outputs, gradients, state), where).values())
 
 
