@@ -51,13 +51,18 @@ def test_open_shows_the_page_that_was_written(make_run: Callable[..., Run], monk
 def test_serving_tells_where_and_ends_by_ctrl_c(make_run: Callable[..., Run]) -> None:
     folder = make_run().directory.root
     command = [sys.executable, "-m", "jnas.report", str(folder), "--serve", "0"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
-        address = process.stdout.readline().split()[0]
-        with urllib.request.urlopen(address, timeout=120) as reply:
-            assert b"<!doctype html>" in reply.read()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 0 and "Traceback" not in process.stderr.read()
+        signal.signal(signal.SIGINT, before)
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            address = process.stdout.readline().split()[0]
+            with urllib.request.urlopen(address, timeout=120) as reply:
+                assert b"<!doctype html>" in reply.read()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(120) == 0 and "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
 
 
 def test_forms_exclude_each_other(make_run: Callable[..., Run], capsys: pytest.CaptureFixture[str]) -> None:

@@ -244,6 +244,7 @@ REFUSED = {
     "class made by type": ("return type('A', (), {})()", "R14", "type"),
     "builtin": ("return eval('x')", "R15", "eval"),
     "attribute": ("return x.__dict__", "R15", "__dict__"),
+    "coroutine": ("async def later():\n    return x\nreturn later()", "R15", "Block"),
 }
 
 

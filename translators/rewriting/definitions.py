@@ -12,7 +12,7 @@ from translators import environment, hubs
 from translators.index import imported_names
 from translators.rewriting import names
 from translators.rewriting.context import Scope, dotted_name, function_scope
-from translators.rewriting.scopes import bound_names, own_nodes, parameters
+from translators.rewriting.scopes import FunctionNode, bound_names, own_nodes, parameters
 from translators.rewriting.state import OF_FUNCTION, State
 from translators.rewriting.unit import Facts
 from translators.rewriting.wrappers import hands_on
@@ -28,7 +28,7 @@ class Definitions(State):
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         function = self.pairs[node]
-        assert isinstance(function, ast.FunctionDef)
+        assert isinstance(function, FunctionNode)
         in_class = bool(self.scopes) and self.scopes[-1].is_class
         if in_class and len(self.scopes) == 1 and not self.keeps(function.name):
             return False
