@@ -62,7 +62,7 @@ function accuracySection() {
       y: { label: 'validation accuracy', low, high, format: share },
       lines: [...(inside ? [{ kind: 'start', points: [[0, start], [end, start]] }] : []), { kind: 'best', stairs: true, points: stairs }],
       dots: Object.entries(dots).map(([kind, found]) => ({ kind, points: found })),
-      legend: [['best', `best so far ${percent(run.best?.accuracy)}`], ['start', `start tree ${percent(start)}`],
+      legend: [['best', `best so far ${percent(stairs.at(-1)?.[1])}`], ['start', `start tree ${percent(start)}`],
         ['improved', 'better than its parent'], ['other', 'not better'],
         ...(dots.below.length ? [['below', `${whole(dots.below.length)} below the axis`]] : []),
         ...(dots.failed.length ? [['failed', `${whole(dots.failed.length)} failed`]] : [])] });
@@ -117,6 +117,7 @@ function bestSection() {
   const { best } = run;
   if (!best) return [soft('No candidate is trained yet.')];
   return [el('p', {}, 'Candidate ', link(best.number), `, ${percent(best.accuracy)} on validation. `,
+    rows.some((row) => row.accuracy > best.accuracy) ? 'Trained longer it was ahead of those that had looked better. ' : '',
     best.number ? 'What differs from the start tree is marked.' : 'It is the start tree.'),
   best.problem ? soft(best.problem) : tree(best.tree, `Tree of candidate ${best.number}`)];
 }
