@@ -52,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m translators", description=__doc__, epilog=_SOURCES)
+    parser = argparse.ArgumentParser(
+        prog="python -m translators",
+        description=__doc__,
+        epilog=f"{_SOURCES} Example: python -m translators translate timm:Mlp --out blocks",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, does: str) -> argparse.ArgumentParser:

@@ -173,7 +173,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: python -m jnas.knowledge show",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("build", help="let a language model find ideas in documents")
+    command = commands.add_parser(
+        "build",
+        help="let a language model find ideas in documents",
+        epilog="example: python -m jnas.knowledge build papers --out ideas.jsonl --dry-run",
+    )
     command.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="files or folders: .md .txt .bib .json .jsonl .pdf"
     )
@@ -186,10 +190,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--dollars", type=float, metavar="X", help="stop after so many dollars")
     command.add_argument("--dry-run", action="store_true", help="say what it would cost, and ask nothing")
     command.set_defaults(run=build)
-    showing = commands.add_parser("show", help="list ideas with where they come from")
+    showing = commands.add_parser(
+        "show", help="list ideas with where they come from", epilog="example: python -m jnas.knowledge show mixing"
+    )
     showing.add_argument("place", nargs="?", default="", help="a category, or category/sub-category")
     showing.set_defaults(run=show)
-    counting = commands.add_parser("stats", help="count the ideas of every sub-category")
+    counting = commands.add_parser(
+        "stats", help="count the ideas of every sub-category", epilog="example: python -m jnas.knowledge stats"
+    )
     counting.set_defaults(run=stats)
     for reading in (showing, counting):
         reading.add_argument("--knowledge", default=STARTER_NAME, metavar="NAME|FILE", help=f"default: {STARTER_NAME}")

@@ -96,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
         ("export", _export, "every row as a line of JSON"),
         ("repair-copy", _repair_copy, "save what can be read of a damaged run"),
     ):
-        verb = verbs.add_parser(name, help=purpose, description=purpose)
+        given = {"list": "runs", "repair-copy": "runs/quickstart runs/copy"}.get(name, "runs/quickstart")
+        example = f"example: python -m jnas.runs {name} {given}"
+        verb = verbs.add_parser(name, help=purpose, description=purpose, epilog=example)
         verb.set_defaults(action=action)
         if name == "list":
             verb.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="FOLDER")
