@@ -27,8 +27,7 @@ class Scope:
     is_record: bool = False  # a class whose annotations are its fields
     is_nested: bool = False
     leaves_early: int = 0  # branches so far after which the rest of the function may not run
-    aliases: Aliases | None = None
-    widest_aliases: Aliases | None = None
+    aliases: dict[bool, Aliases] = field(default_factory=dict)  # by whether they are the widest
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Sharing(State):
         statement = self.statements[-1]
         seen = self._aliases().seen_by(statement, name)
         if not seen:  # what a module of unknown class returned may be its input, but hardly a view of it
-            wider = self._widest_aliases().seen_by(statement, name)
+            wider = self._aliases(widest=True).seen_by(statement, name)
             seen = {other: how for other, how in wider.items() if how == MAYBE and "." not in other}
         if not seen:
             return []
@@ -98,24 +98,16 @@ class Sharing(State):
         again = sum(isinstance(part, ast.Call) and ast.dump(part) == dumped for part in ast.walk(statement)) > 1
         return again or _reads_outside(statement, dumped, set(names_of_it)) > 0
 
-    def _aliases(self) -> Aliases:
+    def _aliases(self, widest: bool = False) -> Aliases:
+        """Which names share memory; `widest`: also by what modules of unknown classes may hand on."""
         scope = self._function_scope()
         if scope is None or scope.function is None:
             return Aliases()
-        if scope.aliases is None:
-            cls = self.classes.classes.get(self.unit)
-            scope.aliases = self.surroundings.effects.aliases(scope.function, self.module, cls)
-        return scope.aliases
-
-    def _widest_aliases(self) -> Aliases:
-        """The aliases with what modules of unknown classes may hand on."""
-        scope = self._function_scope()
-        if scope is None or scope.function is None:
-            return Aliases()
-        if scope.widest_aliases is None:
-            cls = self.classes.classes.get(self.unit)
-            scope.widest_aliases = self.surroundings.effects.widest_aliases(scope.function, self.module, cls)
-        return scope.widest_aliases
+        if widest not in scope.aliases:
+            effects, cls = self.surroundings.effects, self.classes.classes.get(self.unit)
+            find = effects.widest_aliases if widest else effects.aliases
+            scope.aliases[widest] = find(scope.function, self.module, cls)
+        return scope.aliases[widest]
 
     def _function_scope(self) -> Scope | None:
         return next((scope for scope in reversed(self.scopes) if scope.function is not None), None)
