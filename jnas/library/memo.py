@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +30,7 @@ class Memo:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._file, timeout=SECONDS, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("CREATE TABLE IF NOT EXISTS memo (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
             return connection
@@ -50,6 +51,19 @@ class Memo:
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):  # full disk, read-only folder: the next process finds out again
                 self._connection.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (key, json.dumps(value)))
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite does not itself wait for another process that is making the same file: its timeout is not for this."""
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 memo_in = cache(Memo)  # one connection for all that a process asks of a file

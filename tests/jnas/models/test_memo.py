@@ -108,12 +108,16 @@ def test_a_damaged_memo_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_several_writers_at_once(tmp_path: Path) -> None:
+    """Also while the file is being made: a process that comes in then keeps what it finds out."""
     script = (
-        "import sys; from pathlib import Path; from jnas.library.memo import Memo\n"
-        "memo = Memo(Path(sys.argv[1]))\n"
-        "for i in range(200): memo.put(f'{sys.argv[2]}-{i}', i); memo.put('shared', i)\n"
+        "import sys, time; from pathlib import Path; from jnas.library.memo import Memo\n"
+        "folder, name = Path(sys.argv[1]), sys.argv[2]; (folder / name).touch()\n"
+        "while len(list(folder.iterdir())) < 3: time.sleep(0.001)\n"
+        "for i in range(100): memo = Memo(folder / f'memo{i}'); memo.put(name, i); memo.put('shared', i)\n"
     )
-    writers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "memo"), str(n)]) for n in range(2)]
-    assert [writer.wait() for writer in writers] == [0, 0]
-    memo = Memo(tmp_path / "memo")
-    assert all(memo.get(f"{n}-{i}") == i for n in range(2) for i in range(200)) and memo.get("shared") == 199
+    names = ["a", "b", "c"]
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name]) for name in names]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    for i in range(100):
+        memo = Memo(tmp_path / f"memo{i}")
+        assert [memo.get(name) for name in (*names, "shared")] == [i] * 4
