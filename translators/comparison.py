@@ -243,7 +243,8 @@ class _Ours:
     def _program(self, original: Mapping[bool, Any]) -> _Program:
         graphs, parameters, rest = {}, None, None
         for training in original:
-            graphs[training], parameters, rest = _split(self.model.train(training))
+            self.model.train(training)  # may return nothing
+            graphs[training], parameters, rest = _split(self.model)
 
         def everything(inputs: Any, parameters: Any, rest: Any, cotangents: Any) -> dict[bool, Any]:
             run = jax.value_and_grad(_loss, has_aux=True)
@@ -267,7 +268,8 @@ class _Ours:
 
     def precise(self, inputs: Sequence[np.ndarray], cotangents: Sequence[np.ndarray], training: bool) -> Run:
         """A run in float64, where JAX has it."""
-        graph, *state = _split(self.model.train(training))
+        self.model.train(training)
+        graph, *state = _split(self.model)
         wide = [jax.tree.map(lambda x: np.asarray(x, np.float64) if is_floating(x) else x, part) for part in state]
         given = [np.asarray(x, np.float64) for x in inputs]
         run = jax.jit(lambda *args: jax.value_and_grad(_loss, has_aux=True)(args[0], graph, *args[1:]))

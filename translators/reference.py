@@ -123,8 +123,9 @@ class Original:
             kind = torch.float64 if precise else torch.float32
             self.model.to(kind)
             leaves = [torch.tensor(x, dtype=kind, requires_grad=True) for x in inputs]
+            self.model.train(training)  # may return nothing
             # Clones: some modules write into their input.
-            outputs = _tensors(self.model.train(training)(*(x.clone() for x in leaves)))
+            outputs = _tensors(self.model(*(x.clone() for x in leaves)))
             floats = [x for x in outputs if x.is_floating_point()]
             rng = np.random.default_rng(1)
             cotangents = [rng.standard_normal(tuple(x.shape)).astype(np.float32) for x in floats]
@@ -159,7 +160,8 @@ class Original:
 
         try:
             with torch.no_grad():
-                self.model.train(training).double()
+                self.model.train(training)
+                self.model.double()
                 return [(total(direction, 1) - total(direction, -1)) / (2 * step) for direction in directions]
         finally:
             self.model.float().load_state_dict(before)
@@ -178,7 +180,8 @@ class Original:
 
             hooks.append(part.register_forward_hook(record))
         with torch.no_grad():
-            self.model.train(training)(*(torch.tensor(x) for x in inputs))
+            self.model.train(training)
+            self.model(*(torch.tensor(x) for x in inputs))
         self.model.load_state_dict(before)
         for hook in hooks:
             hook.remove()

@@ -1,6 +1,6 @@
-"""Rewriting in several processes: each fills the store for its share of the modules, before one goes on alone.
+"""Rewriting in several processes: each fills the store for its share of the modules, before the first goes on alone.
 
-`python -m translators.warming CACHE NUMBER COUNT SOURCE...` does share NUMBER of COUNT.
+`python -m translators.warming CACHE NUMBER COUNT SOURCE...` does share NUMBER of COUNT; the first is the caller's.
 """
 
 from __future__ import annotations
@@ -21,26 +21,40 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 def warm(sources: Sequence[Source], closures: Closures) -> None:
-    """Have other processes rewrite what the store lacks, where that is much. What fails there is done here."""
+    """Rewrite what the store lacks in several processes, this one among them, where that is much."""
     count, store = os.cpu_count() or 1, closures.rewriter.store
     assert store is not None
-    missing = [module for module in _modules(sources[0], closures) if not store.has(module)]
+    modules = _modules(sources[0], closures)
+    missing = [module for module in modules if not store.has(module)]
     if count < 2 or sum(len(module.file.text) for module in missing) < _PAYS:
         return
     specs = [source.spec for source in sources]
     command = [sys.executable, "-m", "translators.warming", str(store.folder)]
-    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(_ROOT), "JAX_PLATFORMS": "cpu"}
+    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"}
     started = [
         subprocess.Popen([*command, str(number), str(count), *specs], env=environment, stderr=subprocess.DEVNULL)
-        for number in range(count)
+        for number in range(1, count)
     ]
     try:
+        _rewrite(modules, closures, 0, count)
         for process in started:
             process.wait()
     finally:
         for process in started:
             process.kill()
             process.wait()
+
+
+def _rewrite(modules: Sequence[Module], closures: Closures, number: int, count: int) -> None:
+    """Share `number` of the modules, then what other processes have not come to, from their ends."""
+    store = closures.rewriter.store
+    assert store is not None
+    own = modules[number::count]
+    for module in [*own, *(module for module in reversed(modules) if module not in own)]:
+        for unit in module.units if not store.has(module) else ():
+            if unit.kind in ("class", "function"):
+                closures.rewriter.rewrite(unit)
+        store.flush()
 
 
 def _modules(source: Source, closures: Closures) -> list[Module]:
@@ -60,13 +74,8 @@ def main() -> None:
     cache, number, count, *specs = sys.argv[1:]
     sources = tuple(open_source(spec) for spec in specs)
     closures = prepare(sources, Path(cache))
-    store = closures.rewriter.store
-    assert store is not None
-    for module in _modules(sources[0], closures)[int(number) :: int(count)]:
-        for unit in module.units if not store.has(module) else ():
-            if unit.kind in ("class", "function"):
-                closures.rewriter.rewrite(unit)
-        store.flush()
+    _rewrite(_modules(sources[0], closures), closures, int(number), int(count))
+    os._exit(0)  # all is written: freeing the trees of a library one by one takes seconds
 
 
 if __name__ == "__main__":

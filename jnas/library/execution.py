@@ -77,7 +77,8 @@ def execute(cls: type, arguments: Mapping[str, Any], place: Place) -> tuple[int,
 
     def run(x: jax.Array, key: jax.Array) -> jax.Array:
         nonlocal stage
-        module = cls(**{name: runtime_class(value) for name, value in arguments.items()}).train(place.training)
+        module = cls(**{name: runtime_class(value) for name, value in arguments.items()})
+        module.train(place.training)  # a class of its own may return nothing
         stage = "forward"
         with randomness(key):
             result = module(x)

@@ -50,17 +50,19 @@ class Output:
 class Experiment:
     """A class, its constructor arguments, what call sites pass, and every outcome so far.
 
-    `traces` counts what was executed.
+    `assumed` are values of optional arguments that are not given; `traces` counts what was executed.
     """
 
     cls: type
     arguments: tuple[Argument, ...]
     calls: tuple[Mapping[str, Any], ...] = ()
+    assumed: Mapping[str, Any] = field(default_factory=dict)
     outcomes: dict[str, tuple[int, ...] | Failure] = field(default_factory=dict)
     traces: int = 0
 
     def run(self, values: Mapping[str, Any], place: Place, layout: str | None = None) -> Output | Failure:
         """The output of the class with constructor `values` at `place`, read in `layout`."""
+        values = {**self.assumed, **values}
         given = {(name, repr(value)) for name, value in values.items()}
         defaults = {
             (argument.name, repr(argument.default)) for argument in self.arguments if argument.default is not None
@@ -103,7 +105,12 @@ def find_start(experiment: Experiment) -> Start | Failure:
         for guess in some:
             for layout in LAYOUTS_TRIED:
                 place = Place(shape, layout)
-                outcome = experiment.guess(guess, place)
+                try:
+                    outcome = experiment.guess(guess, place)
+                except MemoryError:
+                    if shape == BASE_SHAPE:
+                        raise
+                    return _telling(failures)  # too large an image says nothing about the class
                 if isinstance(outcome, Output):
                     return _improved(experiment, Start(guess, place, outcome))
                 failures.append(outcome)

@@ -44,7 +44,8 @@ def observe(cls: type, arguments: Mapping[str, Any], place: Place) -> Trace:
     found = Trace(place)
 
     def run(x: jax.Array, key: jax.Array) -> jax.Array:
-        module = cls(**{name: runtime_class(value) for name, value in arguments.items()}).train()
+        module = cls(**{name: runtime_class(value) for name, value in arguments.items()})
+        module.train()
         found.parameters = any(True for _ in module.parameters())
         with randomness(key):
             return module(x)

@@ -182,10 +182,10 @@ def _job(mined: MinedClass, modules: Path) -> dict[str, Any]:
     return {
         "name": mined.qualified_name,
         "folder": str(modules),
-        "arguments": [asdict(argument) for argument in mined.arguments],
+        "arguments": [vars(argument) for argument in mined.arguments],
         "calls": [dict(call) for call in mined.calls],
         "description": mined.doc,
-        "provenance": asdict(mined.provenance),
+        "provenance": vars(mined.provenance),
     }
 
 

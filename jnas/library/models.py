@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -24,14 +23,14 @@ def unplaced(translation: Translation, known: Collection[str]) -> Iterator[Block
     for mined in translation.classes:
         name = mined.qualified_name
         if name not in known and not isinstance(translation.outcomes[name], Refusal):
-            provenance = asdict(mined.provenance) | {MODEL: mined.kind == "model"}
+            provenance = {**vars(mined.provenance), MODEL: mined.kind == "model"}
             yield _block(name, mined.arguments, mined.doc, provenance)
     for factory in translation.factories:
         if factory.refusal is None:
             forwarded = [a for model in factory.models for a in arguments.get(model, ())] if factory.forwards else []
             own = {argument.name for argument in factory.arguments}
             passed = {a.name: a for a in forwarded if a.name not in own}
-            provenance = asdict(factory.provenance) | {MAKES: factory.models}
+            provenance = {**vars(factory.provenance), MAKES: factory.models}
             yield _block(factory.qualified_name, (*factory.arguments, *passed.values()), factory.doc, provenance)
 
 

@@ -20,9 +20,9 @@ import jax
 
 from jnas.library.binding import contract_of
 from jnas.library.block import Block, Contract, Parameter
-from jnas.library.contracts import NotPlaceable, find_contract
+from jnas.library.contracts import NotPlaceable, find_contract, fits
 from jnas.library.domains import with_domains
-from jnas.library.execution import Example, Failure, executes_eagerly
+from jnas.library.execution import Example, Failure, executes_eagerly, first_line
 from jnas.library.experiments import IMAGES, Experiment, find_start
 from jnas.library.families import family_of, observe
 from jnas.library.hypotheses import default_value, role_of, value_at
@@ -31,6 +31,7 @@ from translators import Argument, Refused
 from translators.limits import LimitExceeded, collecting_rarely, limited
 
 TIME_LIMIT = 30.0  # seconds of processor time for one class: a busy machine changes no outcome
+FEW = 2  # layers of a deep block that are explored
 MEMORY_LIMIT = 2 << 30  # bytes of address space that a worker may add to what it has after its imports
 
 
@@ -49,10 +50,21 @@ class Probe:
 def probe(cls: type, name: str, arguments: Sequence[Argument], calls: Sequence[Mapping[str, Any]] = ()) -> Probe:
     """Find the contract of `cls`, whose constructor takes `arguments`, by executing it abstractly.
 
-    `calls` are literal arguments that call sites pass.
+    `calls` are literal arguments that call sites pass. What is deep by default is explored with few layers first, and
+    its contract confirmed once at its own depth.
     """
     arguments = [*arguments, *_passed_on(arguments, calls)]
     experiment = Experiment(cls, tuple(arguments), tuple(calls))
+    few = {a.name: FEW for a in arguments if role_of(a) == "depth" and isinstance(a.default, int) and a.default > FEW}
+    if few:
+        found = _probe(replace(experiment, assumed=few), name)
+        if found.status == "placeable":
+            return found
+    return _probe(experiment, name)
+
+
+def _probe(experiment: Experiment, name: str) -> Probe:
+    cls, arguments = experiment.cls, experiment.arguments
     start = find_start(experiment)
     if isinstance(start, Failure):
         if start.stage == "output":
@@ -65,12 +77,20 @@ def probe(cls: type, name: str, arguments: Sequence[Argument], calls: Sequence[M
         return Probe(name, "refused" if start.code else "crashed", start.message, start.code)
     values = {argument: value_at(symbol, start.place.shape) for argument, symbol in start.guess.items()}
     example = Example(values, start.place.tensor)
-    trace = observe(cls, values, start.place)
+    try:
+        trace = observe(cls, values, start.place)
+    except (MemoryError, LimitExceeded):
+        raise
+    except Exception as error:  # whatever translated code raises is an answer
+        reason = f"in training mode: {type(error).__name__}: {first_line(error)}"
+        return Probe(name, "executed", reason, block=_bare(name, arguments), example=example)
     try:
         block = with_domains(experiment, find_contract(experiment, start, name), start)
         contract = contract_of(block)
         if not trace.operations and contract.output_width is None and contract.stride is None:
             raise NotPlaceable("returns its input as it is")
+        if experiment.assumed and not fits(replace(experiment, assumed={}, outcomes={}), block, {}, start.place):
+            raise NotPlaceable("does not fit at its own depth")
     except NotPlaceable as reason:
         block = replace(_bare(name, arguments), family=family_of(trace, Contract(), name))
         return Probe(name, "executed", str(reason), block=block, example=example)

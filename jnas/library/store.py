@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -147,7 +147,7 @@ def block_to_json(block: Block) -> dict[str, Any]:
         if f.name not in ("folder", "parameters", "contract", "verification")
     }
     record["provenance"] = dict(block.provenance)
-    record["parameters"] = [asdict(parameter) for parameter in block.parameters]
+    record["parameters"] = [dict(vars(parameter)) for parameter in block.parameters]
     record["contract"] = None
     if block.contract is not None:
         contract = {f.name: getattr(block.contract, f.name) for f in fields(block.contract)}

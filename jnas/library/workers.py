@@ -83,6 +83,7 @@ class _Worker:
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": str(_ROOT),
+            "PYTHONSAFEPATH": "1",  # nothing of the folder where the command was given
             "PYTHONHASHSEED": "0",
             "JAX_PLATFORMS": "cpu",
         }

@@ -112,7 +112,8 @@ def _exchanged(
 
     def run(array: jax.Array, key: jax.Array) -> Any:
         exchange.array = array
-        module = make().train(training)
+        module = make()
+        module.train(training)
         exchange.names = {id(part): path for path, part in module.named_modules()}
         with contextlib.suppress(_Reached), randomness(key):
             module(jnp.zeros(recording.call.received.shape))

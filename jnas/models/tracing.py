@@ -85,7 +85,8 @@ def record(make: Callable[[], Any], tensor: Sequence[int], training: bool = Fals
 
     def run(x: jax.Array, key: jax.Array) -> Any:
         nonlocal module
-        module = make().train(training)
+        module = make()
+        module.train(training)
         recorder.names = {id(part): path for path, part in module.named_modules()}
         with randomness(key):
             module(x)

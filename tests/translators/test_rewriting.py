@@ -98,6 +98,10 @@ PAIRS = {
         "if self.a:\n    y, z = ops.chunk(x, 2)\n    y = ops.detach(y)\n    z = ops.detach(z)\n"
         "w = [t for t in x]\nw = ops.detach(w)\nreturn x",
     ),
+    "no_grad binds what is no tensor": (
+        "with torch.no_grad():\n    self.cache = {}\n    if self.a:\n        n = 2\nreturn x * n",
+        "self.cache = {}\nif self.a:\n    n = 2\nreturn x * n",
+    ),
     "no_grad writes a buffer": (
         "with torch.no_grad():\n    self.mean.data.mul_(0.9).add_(x.mean())\nreturn x",
         "ops.add_(ops.mul_(self.mean, 0.9), ops.mean(x))\nself.mean = ops.detach(self.mean)\nreturn x",

@@ -1,6 +1,8 @@
 """A change of one file rewrites only what its names reach; what was kept gives the same bytes."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -97,9 +99,20 @@ def test_every_field_is_kept():
     assert {field.name for field in dataclasses.fields(Rewritten)} == kept | {"entries"}  # a registry is never kept
 
 
-def test_other_processes_fill_the_store(translate, monkeypatch):
+def test_another_process_fills_the_store(translate, tree, tmp_path):
     fresh, _ = translate(FILES, cache=None)
-    monkeypatch.setattr(warming, "_PAYS", 0)
-    monkeypatch.setattr(warming.os, "cpu_count", lambda: 2)
+    spec = tree(FILES, "net").spec
+    subprocess.run([sys.executable, "-m", "translators.warming", tmp_path / "cache", "0", "1", spec], check=True)
     warmed, rewritten_here = translate(FILES)
     assert warmed == fresh and rewritten_here == set()
+
+
+def test_processes_share_what_is_missing(translate, monkeypatch):
+    fresh, _ = translate(FILES, cache=None)
+    started = []
+    start = subprocess.Popen
+    monkeypatch.setattr(warming, "_PAYS", 1)
+    monkeypatch.setattr(warming.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(warming.subprocess, "Popen", lambda *a, **k: started.append(a) or start(*a, **k))
+    assert translate(FILES)[0] == fresh and len(started) == 1
+    assert translate(FILES)[0] == fresh and len(started) == 1  # all is kept

@@ -236,9 +236,11 @@ class Folding(State):
 
 
 def _bound(statement: ast.stmt) -> list[str]:
-    """Local names and attributes of `self` that a simple statement binds or writes into."""
+    """Local names and attributes of `self` that a simple statement binds to what may be a tensor, or writes into."""
     found: list[ast.expr] = []
     match statement:
+        case ast.Assign(value=value) if not any(isinstance(node, ast.Name) for node in ast.walk(value)):
+            pass
         case ast.Assign(targets=targets):
             found = [part for target in targets for part in _elements(target)]
         case ast.AnnAssign(target=target) | ast.AugAssign(target=target):

@@ -370,8 +370,9 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         return self
 
     def train(self, mode: bool = True) -> Module:  # type: ignore[override]
-        for module in self.modules():
-            object.__setattr__(module, "training", bool(mode))
+        object.__setattr__(self, "training", bool(mode))
+        for child in self.children():
+            child.train(mode)  # a class may have its own, which keeps parts of it in evaluation mode
         return self
 
     def eval(self) -> Module:  # type: ignore[override]

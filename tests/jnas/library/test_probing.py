@@ -1,6 +1,7 @@
 """Contracts found by executing classes as a translator would emit them, each with one peculiarity of real source."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -441,6 +442,80 @@ class Flip(nn.Module):
 def test_what_branches_on_its_own_random_numbers_executes_and_has_no_place():
     found = probe(Flip, "x.Flip", (argument("p", 0.5),))
     assert found.status == "executed" and "R04" in found.reason and found.block.contract is None
+
+
+class KeepsAMode(nn.Module):
+    """Its own train gives nothing back, as in sources that never use what it returns."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 3, padding=1)
+
+    def train(self, mode=True):
+        super().train(mode)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def test_a_train_method_that_returns_nothing_is_as_good_as_any():
+    assert placed(KeepsAMode, argument("dim")).contract.layout == "NCHW"
+
+
+class Evaluates(nn.Module):
+    def forward(self, x):
+        return x.missing() if self.training else F.relu(x)
+
+
+def test_what_executes_in_evaluation_alone_says_so():
+    found = probe(Evaluates, "x.Evaluates", ())
+    assert found.status == "executed" and found.reason.startswith("in training mode: ") and "missing" in found.reason
+
+
+class Large(nn.Module):
+    """Wants an image of another size, and an image that large is too much."""
+
+    def __init__(self, dim):
+        super().__init__()
+
+    def forward(self, x):
+        if x.shape[-1] > 100:
+            raise MemoryError
+        raise ValueError("expected 224 x 224")
+
+
+def test_an_image_that_fills_the_memory_does_not_hide_why_a_class_fails():
+    found = probe(Large, "x.Large", (argument("dim"),))
+    assert found.status == "crashed" and "expected 224" in found.reason
+
+
+class Deep(nn.Module):
+    made: ClassVar[list[int]] = []
+
+    def __init__(self, dim, depth=12, deepest=99):
+        super().__init__()
+        assert depth <= deepest
+        Deep.made.append(depth)
+        self.layers = nn.Sequential(*(nn.Conv2d(dim, dim, 3, padding=1) for _ in range(depth)))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_a_deep_block_is_explored_with_few_layers_and_confirmed_at_its_own_depth():
+    Deep.made.clear()
+    block = placed(Deep, argument("dim"), argument("depth", 12))
+    assert block.parameter("depth").default == 12 and block.parameter("depth").domain == (1, 2, 3, 12)
+    assert 0 < Deep.made.count(12) < 4 < Deep.made.count(2)
+
+
+class Shallow(Deep):
+    def __init__(self, dim, depth=12):
+        super().__init__(dim, depth, 8)
+
+
+def test_what_works_with_few_layers_alone_is_not_placed():
+    assert probe(Shallow, "x.Shallow", (argument("dim"), argument("depth", 12))).status == "crashed"
 
 
 class Crops(nn.Module):

@@ -89,4 +89,5 @@ def test_no_worker_is_left_and_none_sees_the_environment(monkeypatch, tmp_path):
             "JAX_PLATFORMS",
             "PYTHONHASHSEED",
             "PYTHONPATH",
+            "PYTHONSAFEPATH",
         }

@@ -214,6 +214,29 @@ def test_apply_visits_children_first_and_hidden_attributes_stay_out_of_the_state
     assert block.settings["kernel"] == [1, 1, 2] and block.constants[1].shape == (3,)
 
 
+def test_a_part_with_a_train_of_its_own_decides_for_itself():
+    class Steady(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm2d(2)
+            self.act = nn.ReLU()
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.eval()
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.steady = Steady()
+            self.more = nn.Sequential(nn.Identity())
+
+    net = Net().train()
+    modes = {name for name, module in net.named_modules() if module.training}
+    assert modes == {"", "steady", "steady.act", "more", "more.0"}
+    assert not any(module.training for module in net.eval().modules())
+
+
 def test_a_size_may_be_an_attribute():
     class Sized(nn.Module):
         def __init__(self):

@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from translators.runtime.arrays import function, namespace, pair_of, public
+from translators.runtime.construction import RUNNING, phase
 
 platform: ContextVar[str | None] = ContextVar("platform", default=None)
 """The platform to lower for; None means JAX's default backend."""
@@ -211,8 +212,9 @@ def conv_transpose3d(
 
 @function
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
-    """x (..., in), weight (out, in)."""
-    y = namespace(input, weight).matmul(input, weight.T)
+    """x (..., in), weight (out, in). While a module runs this is never NumPy's, whose product of an abstract module's
+    parameters and a constant would be computed at full size."""
+    y = (jnp if phase.get() == RUNNING else namespace(input, weight)).matmul(input, weight.T)
     return y if bias is None else y + bias
 
 

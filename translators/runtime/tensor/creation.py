@@ -99,9 +99,9 @@ def tensor(data: Any, dtype: Any = None, **placement: Any) -> Any:
     data = value(data)
     if isinstance(data, jax.Array):
         return data if dtype is None else data.astype(as_dtype(dtype))
-    if isinstance(data, (list, tuple)) and any(isinstance(x, jax.Array) for x in jax.tree.leaves(data)):
-        return jnp.array(data, None if dtype is None else as_dtype(dtype))
-    if isinstance(data, (list, tuple)):
+    if isinstance(data, (list, tuple)) and not _all_numbers(data):
+        if any(isinstance(x, jax.Array) for x in jax.tree.leaves(data)):
+            return jnp.array(data, None if dtype is None else as_dtype(dtype))
         data = jax.tree.map(lambda x: np.asarray(value(x)), data, is_leaf=lambda x: isinstance(x, ARRAYS))
     array = np.array(data)
     if dtype is not None:
@@ -109,6 +109,11 @@ def tensor(data: Any, dtype: Any = None, **placement: Any) -> Any:
     if array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
         return array.astype(np.float32)
     return array
+
+
+def _all_numbers(data: Sequence[Any]) -> bool:
+    """Whether nested lists hold Python's numbers alone, of which some sources write millions."""
+    return all(type(x) in (int, float, bool) or (isinstance(x, (list, tuple)) and _all_numbers(x)) for x in data)
 
 
 as_tensor = asarray = tensor
