@@ -34,7 +34,7 @@ def _ours(network: str, images: np.ndarray, labels: np.ndarray, folder: Path) ->
 
     from jnas.training.batches import epoch_batches
     from jnas.training.data import Dataset, Split
-    from jnas.training.programs import Programs
+    from jnas.training.programs import LONG, Programs
     from jnas.training.recipes import Recipe
     from jnas.training.sharding import data_mesh
 
@@ -42,7 +42,7 @@ def _ours(network: str, images: np.ndarray, labels: np.ndarray, folder: Path) ->
     split = Split(images, labels)
     statistics = (125.0,) * 3, (60.0,) * 3
     dataset = Dataset("noise", split, split, tuple("0123456789"), *statistics, lambda: split)
-    recipe = Recipe(epochs=1, batch_size=len(images), learning_rate=RATE, momentum=MOMENTUM, weight_decay=DECAY)
+    recipe = Recipe(epochs=LONG, batch_size=len(images), learning_rate=RATE, momentum=MOMENTUM, weight_decay=DECAY)
     (batch,) = jax.tree.map(
         lambda values: values[:1], [epoch_batches(split, recipe, recipe.learning_rates(1), seed=0, epoch=0)]
     )
@@ -69,7 +69,7 @@ def _ours_plain(network: str, images: np.ndarray, labels: np.ndarray, folder: Pa
     from translators.runtime.functional.convolution import platform
 
     platform.set("gpu")
-    programs.channels_last = lambda function: function
+    programs.channels_last = lambda function, direct: function
     return _ours(network, images, labels, folder)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
+from jnas.training.direct_convolution import convolved, is_convolved
+
 ORDER = (0, 2, 3, 1)  # where each axis of the new order was
 AXIS = {0: 0, 1: 3, 2: 1, 3: 2}  # where an axis went
 
@@ -46,12 +48,15 @@ class _Last:
     array: Any
 
 
-def channels_last(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function of pytrees of arrays, computed in (N, H, W, C) where it convolves. Values agree to rounding."""
+def channels_last(function: Callable[..., Any], direct: Any = None) -> Callable[..., Any]:
+    """The same function of pytrees of arrays, computed in (N, H, W, C) where it convolves. Values agree to rounding.
+
+    With `direct`, the `true` of `direct_convolution`, convolutions that it can say are its own.
+    """
 
     def changed(*arguments: Any) -> Any:
         traced, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        results = _evaluate(traced.jaxpr, traced.consts, jax.tree.leaves(arguments))
+        results = _evaluate(traced.jaxpr, traced.consts, jax.tree.leaves(arguments), direct)
         return jax.tree.unflatten(jax.tree.structure(shapes), map(_first, results))
 
     return changed
@@ -68,7 +73,7 @@ def _last(value: Any) -> Any:
     return jax.numpy.transpose(value, ORDER) if jax.numpy.ndim(value) == 4 else value
 
 
-def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
+def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any], direct: Any) -> list[Any]:
     values: dict[Any, Any] = dict(zip(program.constvars, constants, strict=True))
     values.update(zip(program.invars, arguments, strict=True))
 
@@ -79,7 +84,7 @@ def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]
     kept = {atom for atom in program.outvars if _is_variable(atom)}
     for index, step in enumerate(program.eqns):
         operands = list(map(read, step.invars))
-        values.update(zip(step.outvars, _step(step, operands), strict=True))
+        values.update(zip(step.outvars, _step(step, operands, direct), strict=True))
         for atom in step.invars:
             if _is_variable(atom) and last_use[atom] == index and atom not in kept:
                 values.pop(atom, None)
@@ -90,15 +95,18 @@ def _is_variable(atom: Any) -> bool:
     return not isinstance(atom, Literal)
 
 
-def _step(step: JaxprEqn, operands: list[Any]) -> list[Any]:
+def _step(step: JaxprEqn, operands: list[Any], direct: Any) -> list[Any]:
     name, parameters = step.primitive.name, step.params
     if name == "conv_general_dilated" and _plain_convolution(step):
+        x, weight = _last(operands[0]), _first(operands[1])
+        if direct is not None and is_convolved(step):
+            return [_Last(convolved(x, weight, direct, tuple(parameters["padding"])))]
         order = parameters["dimension_numbers"]._replace(lhs_spec=(0, 3, 1, 2), out_spec=(0, 3, 1, 2))
         turned = {**parameters, "dimension_numbers": order}
-        return [_Last(step.primitive.bind(_last(operands[0]), _first(operands[1]), **turned))]
+        return [_Last(step.primitive.bind(x, weight, **turned))]
     inner = _called(step)
     if inner is not None and name in ("jit", "pjit"):
-        return _evaluate(*inner, operands)
+        return _evaluate(*inner, operands, direct)
     if any(isinstance(operand, _Last) for operand in operands):
         if inner is not None and _is_elementwise(inner[0]) and _one_shape(step):
             return _in_order(step, operands)

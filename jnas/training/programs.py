@@ -22,12 +22,15 @@ from jnas.training import images as pixels
 from jnas.training.batches import Batches, cut, unstacked
 from jnas.training.channels_last import channels_last
 from jnas.training.data import Dataset
+from jnas.training.direct_convolution import available, convolves_directly, unkept
 from jnas.training.optimisers import initial_state, optimiser
 from jnas.training.processor import compiler_options
 from jnas.training.recipes import Recipe
 from jnas.training.sharding import replicated, split_over
 from translators.runtime.construction import randomness
 from translators.runtime.module import Module
+
+LONG = 1000  # steps, from which on compiling again in another process is a small part of a training
 
 
 def execution(platform: str) -> tuple[bool, Any]:
@@ -44,6 +47,8 @@ class Programs:
         self.train_graph = nnx.graphdef(models[0].train())
         self.score_graph = nnx.graphdef(models[0].eval())
         self._compiled: dict[int, Callable] = {}
+        steps = recipe.epochs * (len(dataset.train) // recipe.batch_size)
+        self.direct = not self.scans and mesh.size == len(models) == 1 and steps >= LONG and available()
 
     def start(self) -> Any:
         """(parameters, statistics, optimiser state, averages) on the devices, without a program that makes them."""
@@ -120,7 +125,9 @@ class Programs:
         program = _scanned(step) if self.scans else step
         jitted = jax.jit(program, donate_argnums=(0,) if donate else (), out_shardings=replicated(self.mesh))
         platform = self.mesh.devices.flat[0].platform
-        return jitted.lower(*arguments).compile(compiler_options=compiler_options(platform))
+        traced = jitted.trace(*arguments)
+        with unkept() if convolves_directly(traced.jaxpr.jaxpr) else nullcontext():
+            return traced.lower().compile(compiler_options=compiler_options(platform))
 
     def _train_step(self, carry: Any, data: Any, batch: Any, constants: Any) -> tuple[Any, dict[str, jax.Array]]:
         parameters, rest, optimiser_state, averages = carry
@@ -135,7 +142,7 @@ class Programs:
             inputs, targets = (pixels.mixed(values, batch["mix"]) for values in (inputs, targets))
 
         def loss_of(parameters: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-            logits, new_rest = self._forward(self.train_graph, parameters, rest, inputs, key)
+            logits, new_rest = self._forward(self.train_graph, parameters, rest, inputs, key, batch["step"] >= 0)
             return optax.softmax_cross_entropy(logits, targets).mean(), (logits, new_rest)
 
         (loss, (logits, rest)), gradient = jax.value_and_grad(loss_of, has_aux=True)(parameters)
@@ -151,7 +158,7 @@ class Programs:
         parameters, rest = _scored(carry)
         images, labels, indices = _chosen(data, batch)
         inputs = self._normalised(pixels.gather(images, indices))
-        logits, _ = self._forward(self.score_graph, parameters, rest, inputs, None)
+        logits, _ = self._forward(self.score_graph, parameters, rest, inputs, None, np.True_)
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         hit = jnp.argmax(logits, -1) == labels
         return {"loss": jnp.sum(loss * batch["weight"]), "accuracy": jnp.sum(hit * batch["weight"])}
@@ -161,9 +168,12 @@ class Programs:
         return jax.lax.with_sharding_constraint(x, split_over(self.mesh))
 
     def _forward(
-        self, graph: Any, parameters: Any, rest: Any, inputs: jax.Array, key: jax.Array | None
+        self, graph: Any, parameters: Any, rest: Any, inputs: jax.Array, key: jax.Array | None, true: Any
     ) -> tuple[jax.Array, Any]:
-        """Logits float32 (B, classes) and the statistics after the batch, computed in the compute dtype."""
+        """Logits float32 (B, classes) and the statistics after the batch, computed in the compute dtype.
+
+        `true` is a boolean that is true, of which the compiler of a training step must not know it.
+        """
 
         def forward(parameters: Any, rest: Any, inputs: jax.Array, key: jax.Array | None) -> tuple[jax.Array, Any]:
             x = inputs.astype(self.compute_dtype)
@@ -175,7 +185,8 @@ class Programs:
             after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
             return logits.astype(jnp.float32), after
 
-        in_order = channels_last(forward) if self.mesh.devices.flat[0].platform == "cpu" else forward
+        direct = true if self.direct else None
+        in_order = channels_last(forward, direct) if self.mesh.devices.flat[0].platform == "cpu" else forward
         return in_order(parameters, rest, inputs, key)
 
 

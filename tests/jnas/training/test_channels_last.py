@@ -11,6 +11,7 @@ import pytest
 from jax import lax
 
 from jnas.training.channels_last import channels_last
+from jnas.training.direct_convolution import available, unkept
 
 X = np.random.default_rng(0).normal(size=(2, 4, 6, 8)).astype(np.float32)
 W = np.random.default_rng(1).normal(size=(4, 4, 3, 3)).astype(np.float32) / 4
@@ -62,10 +63,17 @@ PROGRAMS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def programs_that_cannot_be_kept():
+    with unkept():
+        yield
+
+
+@pytest.mark.parametrize("direct", [None, pytest.param(True, marks=pytest.mark.skipif(not available(), reason="none"))])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_values_and_gradients_are_the_same(name):
-    program = PROGRAMS[name]
-    plain, changed = program(X), channels_last(program)(X)
+def test_values_and_gradients_are_the_same(name, direct):
+    program, last = PROGRAMS[name], channels_last(PROGRAMS[name], direct)
+    plain, changed = program(X), last(X)
     assert jax.tree.structure(plain) == jax.tree.structure(changed)
     for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(changed), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
@@ -78,7 +86,7 @@ def test_values_and_gradients_are_the_same(name):
             if jnp.issubdtype(jnp.result_type(a), jnp.floating)
         )
 
-    gradients = (jax.jit(jax.grad(total(f)))(X) for f in (program, channels_last(program)))
+    gradients = (jax.jit(jax.grad(total(f)))(X) for f in (program, last))
     np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-5)
 
 
