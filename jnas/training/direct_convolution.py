@@ -122,7 +122,8 @@ def _of_weight(x: jax.Array, gradient: jax.Array, kernel: Sequence[int], pads: P
     """
     batch, height, width, channels = x.shape
     rows, columns = pads
-    turned = x.reshape(batch, -1).T.reshape(1, height, width * channels, batch)
+    # Four axes until here: a reshape alone would be taken out of the branch, and x made twice.
+    turned = x.transpose(1, 2, 3, 0).reshape(1, height, width * channels, batch)
     wide = tuple(pad * channels for pad in columns)
     y = _call(turned, gradient, (0, 3, 1, 2), (rows, wide), (1, channels))
     return y.reshape(*kernel, channels, -1).transpose(3, 2, 0, 1)
