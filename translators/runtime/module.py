@@ -156,6 +156,28 @@ def _holds_arrays(x: Any) -> bool:
     return any(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in leaves) and not any(map(_is_node, leaves))
 
 
+def _forget_traced(module: Module, seen: set[int]) -> None:
+    """Traced arrays that a forward kept in dictionaries and lists (caches of attention biases, say) end with their
+    program: the next one makes them again. What was returned is left as it is."""
+    seen.add(id(module))
+    values = vars(module)
+    for name, x in values.items():
+        kind = type(x)
+        if kind is dict and len(left := {key: y for key, y in x.items() if not _is_traced(y)}) < len(x):
+            values[name] = left
+        elif kind is list and len(rest := [y for y in x if not _is_traced(y)]) < len(x):
+            values[name] = rest
+        elif kind is Held and type(x.content) is dict:
+            for key in [key for key, y in x.content.items() if _is_traced(y)]:
+                del x.content[key]
+        elif issubclass(kind, Module) and id(x) not in seen:
+            _forget_traced(x, seen)
+
+
+def _is_traced(x: object) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x, is_leaf=_is_node))
+
+
 def _is_node(x: object) -> bool:
     return is_variable(x) or issubclass(type(x), Module)
 
@@ -220,7 +242,9 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         if phase.get() == RUNNING:
             return self.forward(*args, **kwargs)
         with entering(RUNNING), _refusing():
-            return self.forward(*args, **kwargs)
+            result = self.forward(*args, **kwargs)
+        _forget_traced(self, set())
+        return result
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise Refused("R01", f"{type(self).__name__} has no forward")

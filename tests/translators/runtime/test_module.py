@@ -237,6 +237,37 @@ def test_a_part_with_a_train_of_its_own_decides_for_itself():
     assert not any(module.training for module in net.eval().modules())
 
 
+def test_what_a_traced_forward_keeps_in_containers_ends_with_its_program():
+    class Caches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = nn.Parameter(ops.ones(3))
+            self.cache = {}
+            self.known = {"zero": ops.zeros(3)}
+            self.seen = []
+
+        def forward(self, x):
+            if "bias" not in self.cache:
+                self.cache["bias"] = self.bias * 2
+            self.known["bias"] = self.cache["bias"] + self.known["zero"]
+            self.seen.append([x])
+            return {"out": x + self.known["bias"], **self.cache}
+
+    graph, state = nnx.split(Caches())
+    before = hash(graph)
+
+    def run(state, x, more):
+        module = nnx.merge(graph, state)
+        return module(x)["out"] + more, nnx.split(module)[1]
+
+    for more in (0, 1):  # a second program finds nothing of the first
+        out, after = jax.jit(run, static_argnums=2)(state, jnp.zeros(3), more)
+        np.testing.assert_array_equal(out, [2 + more] * 3)
+        assert jax.tree.structure(after) == jax.tree.structure(state) and hash(graph) == before
+    module = nnx.merge(graph, state)
+    assert set(module(jnp.zeros(3))) == {"out", "bias"} and set(module.cache) == {"bias"}  # as in PyTorch
+
+
 def test_a_size_may_be_an_attribute():
     class Sized(nn.Module):
         def __init__(self):
