@@ -142,8 +142,10 @@ class Original:
         cotangents: Sequence[np.ndarray],
         directions: Sequence[Sequence[np.ndarray]],
         training: bool,
+        step: float,
     ) -> list[float]:
-        """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64.
+        """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64, the
+        inputs `step` away on either side.
 
         They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets some products of
         broadcast matrices with batch 1 wrong.
@@ -151,7 +153,6 @@ class Original:
         import torch
 
         before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        step = 1e-4
 
         def total(direction: Sequence[np.ndarray], sign: int) -> float:
             given = [x.astype(np.float64) + sign * step * d for x, d in zip(inputs, direction, strict=True)]
