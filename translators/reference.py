@@ -144,8 +144,8 @@ class Original:
         training: bool,
         step: float,
     ) -> list[float]:
-        """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64, the
-        inputs `step` away on either side.
+        """Derivatives of sum(cotangents * outputs) along directions of the inputs, by central differences in float64
+        at `step` on either side.
 
         They judge where PyTorch's gradient is in doubt: PyTorch 2.13 gets some products of
         broadcast matrices with batch 1 wrong.

@@ -68,8 +68,11 @@ def _ours_plain(network: str, images: np.ndarray, labels: np.ndarray, folder: Pa
     from jnas.training import programs
     from translators.runtime.functional.convolution import platform
 
+    def unchanged(function: Callable[..., Any], direct: Any = None) -> Callable[..., Any]:
+        return function
+
     platform.set("gpu")
-    programs.channels_last = lambda function, direct: function
+    programs.channels_last = unchanged
     return _ours(network, images, labels, folder)
 
 
