@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from jnas.library.binding import bind, contract_of
+from jnas.library.block import Block
 from jnas.library.exact import bind_exact
+from jnas.library.execution import KEY, Place, lowering_plainly
 from jnas.library.mining import mine
 from jnas.library.models import find_model
-from jnas.library.store import Library, open_library
+from jnas.library.store import Library, load_class, open_library, runtime_class
 from jnas.models.assembly import assemble
 from jnas.models.build import build, construct
 from jnas.models.carrying import carry, placements
 from jnas.models.costs import inspect
 from jnas.models.evaluation import evaluating_here
 from jnas.models.lifting import built, lift
-from translators.runtime.construction import randomness
+from translators.runtime.construction import constructing, randomness
 from translators.runtime.state import load_state_dict, state_dict
 
 pytestmark = [
@@ -129,3 +132,39 @@ def test_costs_are_those_that_pytorch_counts(name: str, library: Library) -> Non
     found = inspect(tree, library, (3, 224, 224), CLASSES, batch=1)
     assert found.parameters == parameters
     assert abs(found.multiply_adds - multiply_adds) <= 0.005 * multiply_adds
+
+
+def test_what_can_be_placed_can_be_trained(library: Library) -> None:
+    """A step and two evaluations of one module leave the structure of its state as it was."""
+    kept = {}
+    for block in library.values():
+        if block.mined and block.placeable:
+            kept[block.name] = _keeps_its_state(block)
+    assert len(kept) > 350 and [name for name, keeps in kept.items() if not keeps] == []
+
+
+def _keeps_its_state(block: Block) -> bool:
+    contract = contract_of(block)
+    width = contract.exact_width or max(
+        contract.width_multiple * -(-64 // contract.width_multiple), contract.minimum_width
+    )
+    size = max(contract.size_multiple * -(-16 // contract.size_multiple), contract.minimum_size)
+    place = Place((width, size, size), contract.layout)
+    arguments = {name: runtime_class(value) for name, value in bind(block, {}, place.shape).items()}
+    with constructing(abstract=True), lowering_plainly():
+        module = load_class(block)(**arguments)
+        for training in (True, False, False):
+            module.train(training)
+            graph, parameters, rest = nnx.split(module, nnx.Param, ...)
+
+            def run(x, key, parameters, rest, graph=graph):
+                merged = nnx.merge(graph, parameters, rest)
+                with randomness(key):
+                    merged(x)
+                return nnx.split(merged, nnx.Param, ...)[2]
+
+            image = jax.ShapeDtypeStruct(place.tensor, jnp.float32)
+            after = jax.eval_shape(run, image, KEY, parameters, rest)
+            if jax.tree.structure(after) != jax.tree.structure(rest):
+                return False
+    return True
