@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from translators import reference
+from translators.limits import LimitExceeded, limited
 
 TOLERANCE = 2e-4  # as in translators.comparison
+SECONDS, MEGABYTES = 60.0, 8192  # of processor time and memory that a tool may take for one block
 
 
 def torchax(model: Any) -> Callable:
@@ -77,18 +79,21 @@ def convert(tool: str, row: Mapping[str, Any]) -> dict[str, Any]:
                 raise
     started = time.perf_counter()
     try:
-        function = TOOLS[tool](theirs.model.eval())
-        jax.eval_shape(function, *map(jnp.asarray, runs[0][0]))
-        seconds = time.perf_counter() - started
-        worst = 0.0
-        for inputs, (outputs, cotangents, gradients, _) in runs:
+        with limited(SECONDS, MEGABYTES):
+            function = TOOLS[tool](theirs.model.eval())
+            jax.eval_shape(function, *map(jnp.asarray, runs[0][0]))
+            seconds = time.perf_counter() - started
+            worst = 0.0
+            for inputs, (outputs, cotangents, gradients, _) in runs:
 
-            def total(arrays: Sequence[Any], cotangents: Sequence[Any] = cotangents) -> Any:
-                found = jax.tree.leaves(function(*arrays))
-                return sum(jnp.sum(y * c) for y, c in zip(found, cotangents)), found
+                def total(arrays: Sequence[Any], cotangents: Sequence[Any] = cotangents) -> Any:
+                    found = jax.tree.leaves(function(*arrays))
+                    return sum(jnp.sum(y * c) for y, c in zip(found, cotangents)), found
 
-            (_, found), slopes = jax.value_and_grad(total, has_aux=True)([jnp.asarray(x) for x in inputs])
-            worst = max(worst, _difference(found, outputs), _difference(slopes, gradients or slopes))
+                (_, found), slopes = jax.value_and_grad(total, has_aux=True)([jnp.asarray(x) for x in inputs])
+                worst = max(worst, _difference(found, outputs), _difference(slopes, gradients or slopes))
+    except LimitExceeded as error:  # a loop over what never ends, as an array that JAX indexes beyond its size
+        return {"status": "crashed", "reason": f"{tool} {error}"}
     except Exception as error:
         return {"status": "refused", "reason": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
     return {"status": "right" if worst <= TOLERANCE else "wrong", "reason": f"{worst:.2g}", "seconds": seconds}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jnas.benchmarks import translate
+from jnas.benchmarks import traced, translate
 from translators.diagnostics import UserError
 
 
@@ -37,3 +37,16 @@ def test_a_specification_that_is_none_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(translate, "require_torch", lambda: None)
     with pytest.raises(UserError, match="not a JSON list of blocks"):
         translate.measure(spec=tmp_path / "absent.json")
+
+
+def test_a_tool_that_never_ends_costs_that_block(monkeypatch):
+    pytest.importorskip("torch")
+
+    def endless(model):
+        while True:
+            pass
+
+    monkeypatch.setitem(traced.TOOLS, "endless", endless)
+    monkeypatch.setattr(traced, "SECONDS", 0.2)
+    row = {"module": "torch.nn", "class": "ReLU", "init": {}, "shapes": [[[2, 3]]]}
+    assert traced.convert("endless", row) == {"status": "crashed", "reason": "endless takes longer than 0.2 s"}
