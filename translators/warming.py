@@ -30,7 +30,12 @@ def warm(sources: Sequence[Source], closures: Closures) -> None:
         return
     specs = [source.spec for source in sources]
     command = [sys.executable, "-m", "translators.warming", str(store.folder)]
-    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"}
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(_ROOT),
+        "PYTHONSAFEPATH": "1",
+        "JAX_PLATFORMS": "cpu",
+    }
     started = [
         subprocess.Popen([*command, str(number), str(count), *specs], env=environment, stderr=subprocess.DEVNULL)
         for number in range(1, count)
