@@ -7,8 +7,10 @@ evaluated with arrays that stay in the order of the first convolution as long as
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -16,6 +18,7 @@ import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from jnas.training.direct_convolution import convolved, is_convolved
+from translators.runtime.standardisation import standardised
 
 ORDER = (0, 2, 3, 1)  # where each axis of the new order was
 AXIS = {0: 0, 1: 3, 2: 1, 3: 2}  # where an axis went
@@ -38,14 +41,26 @@ PER_AXIS: Mapping[str, tuple[str, ...]] = {  # parameters that hold one value fo
     "reduce_window_min": ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"),
     "reduce_window_sum": ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"),
 }
+CALLS = frozenset(["jit", "pjit"])
+STANDARDISED = "standardised"  # by which the call of that function is known
 ONE_AXIS: Mapping[str, str] = {"concatenate": "dimension", "split": "axis"}
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["array"], meta_fields=[])
 @dataclass(frozen=True)
 class _Last:
     """A value of the program that is (N, C, H, W), stored as `array` (N, H, W, C)."""
 
     array: Any
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """`direct` is that of `channels_last`; `again` has the programs that are called more than once, by their identity:
+    they stay programs, so that JAX derives each once."""
+
+    direct: Any
+    again: Mapping[int, Callable[..., list[Any]]]
 
 
 def channels_last(function: Callable[..., Any], direct: Any = None) -> Callable[..., Any]:
@@ -56,10 +71,24 @@ def channels_last(function: Callable[..., Any], direct: Any = None) -> Callable[
 
     def changed(*arguments: Any) -> Any:
         traced, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        results = _evaluate(traced.jaxpr, traced.consts, jax.tree.leaves(arguments), direct)
+        setting = _Setting(direct, _called_again(traced.jaxpr))
+        results = _evaluate(traced.jaxpr, traced.consts, jax.tree.leaves(arguments), setting)
         return jax.tree.unflatten(jax.tree.structure(shapes), map(_first, results))
 
     return changed
+
+
+def _called_again(program: Jaxpr) -> dict[int, Callable[..., list[Any]]]:
+    found = [inner for step in program.eqns if step.primitive.name in CALLS and (inner := _called(step)) is not None]
+    count = Counter(id(inner[0]) for inner in found)
+    return {id(inner[0]): _staying(*inner) for inner in found if count[id(inner[0])] > 1}
+
+
+def _staying(program: Jaxpr, constants: Sequence[Any]) -> Callable[..., list[Any]]:
+    def evaluated(direct: Any, operands: list[Any]) -> list[Any]:
+        return _evaluate(program, constants, operands, _Setting(direct, {}))
+
+    return jax.jit(evaluated)
 
 
 def _first(value: Any) -> Any:
@@ -73,7 +102,7 @@ def _last(value: Any) -> Any:
     return jax.numpy.transpose(value, ORDER) if jax.numpy.ndim(value) == 4 else value
 
 
-def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any], direct: Any) -> list[Any]:
+def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any], setting: _Setting) -> list[Any]:
     values: dict[Any, Any] = dict(zip(program.constvars, constants, strict=True))
     values.update(zip(program.invars, arguments, strict=True))
 
@@ -84,7 +113,7 @@ def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]
     kept = {atom for atom in program.outvars if _is_variable(atom)}
     for index, step in enumerate(program.eqns):
         operands = list(map(read, step.invars))
-        values.update(zip(step.outvars, _step(step, operands, direct), strict=True))
+        values.update(zip(step.outvars, _step(step, operands, setting), strict=True))
         for atom in step.invars:
             if _is_variable(atom) and last_use[atom] == index and atom not in kept:
                 values.pop(atom, None)
@@ -95,18 +124,22 @@ def _is_variable(atom: Any) -> bool:
     return not isinstance(atom, Literal)
 
 
-def _step(step: JaxprEqn, operands: list[Any], direct: Any) -> list[Any]:
+def _step(step: JaxprEqn, operands: list[Any], setting: _Setting) -> list[Any]:
     name, parameters = step.primitive.name, step.params
     if name == "conv_general_dilated" and _plain_convolution(step):
         x, weight = _last(operands[0]), _first(operands[1])
-        if direct is not None and is_convolved(step):
-            return [_Last(convolved(x, weight, direct, tuple(parameters["padding"])))]
+        if setting.direct is not None and is_convolved(step):
+            return [_Last(convolved(x, weight, setting.direct, tuple(parameters["padding"])))]
         order = parameters["dimension_numbers"]._replace(lhs_spec=(0, 3, 1, 2), out_spec=(0, 3, 1, 2))
         turned = {**parameters, "dimension_numbers": order}
         return [_Last(step.primitive.bind(x, weight, **turned))]
     inner = _called(step)
-    if inner is not None and name in ("jit", "pjit"):
-        return _evaluate(*inner, operands, direct)
+    if inner is not None and name in CALLS:
+        if parameters["name"] == STANDARDISED:
+            return _standardised(step, operands)
+        if id(inner[0]) in setting.again:
+            return setting.again[id(inner[0])](setting.direct, operands)
+        return _evaluate(*inner, operands, setting)
     if any(isinstance(operand, _Last) for operand in operands):
         if inner is not None and _is_elementwise(inner[0]) and _one_shape(step):
             return _in_order(step, operands)
@@ -116,6 +149,14 @@ def _step(step: JaxprEqn, operands: list[Any], direct: Any) -> list[Any]:
                 _Last(result) if _rank(variable) == 4 else result for variable, result in zip(step.outvars, changed)
             ]
     return _bound(step, map(_first, operands), parameters)
+
+
+def _standardised(step: JaxprEqn, operands: list[Any]) -> list[Any]:
+    x, eps = operands
+    axes = [axis for axis, size in enumerate(_shape(step.outvars[1])) if size == 1]
+    if not isinstance(x, _Last):
+        return list(standardised(x, tuple(axes), eps))
+    return list(map(_Last, standardised(x.array, tuple(sorted(AXIS[axis] for axis in axes)), eps)))
 
 
 def _changed(step: JaxprEqn, operands: list[Any]) -> list[Any] | None:

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import jaxlib
 import numpy as np
-from jax.extend.core import Jaxpr, JaxprEqn
+from jax.extend.core import JaxprEqn
 
 TARGET = "__onednn$convolution"
 VERSIONS = (0, 10, 2), (0, 13)  # of jaxlib, from and below: others may read the configuration otherwise, and then abort
@@ -54,20 +54,6 @@ def unkept() -> Iterator[None]:
         yield
     finally:
         jax.config.update(least, before)
-
-
-def convolves_directly(program: Jaxpr) -> bool:
-    """Whether the program, or one that it calls, has such a convolution."""
-    return any(
-        step.params.get("target_name") == TARGET or any(map(convolves_directly, _called(step))) for step in program.eqns
-    )
-
-
-def _called(step: JaxprEqn) -> Iterator[Jaxpr]:
-    for value in step.params.values():
-        inner = getattr(value, "jaxpr", value)
-        if isinstance(inner, Jaxpr):
-            yield inner
 
 
 def is_convolved(step: JaxprEqn) -> bool:
@@ -107,15 +93,15 @@ def _backward(pads: Pads, kept: tuple[Any, ...], gradient: jax.Array) -> tuple[j
     others = tuple((k - 1 - low, k - 1 - high) for k, (low, high) in zip(kernel, pads))
     of_x = _call(gradient, jnp.flip(weight, (2, 3)), (0, 1, 2, 3), others)
     # Outside of a branch x would be made again out of its parts, each read across its rows: twice as slow.
-    of_weight = partial(_of_weight, kernel=kernel, pads=pads)
-    return of_x, jax.lax.cond(true, of_weight, lambda *_: jnp.zeros_like(weight), x, gradient), None
+    y = jax.lax.cond(true, partial(_of_weight, kernel=kernel, pads=pads), _any_of_that_shape, x, gradient, weight)
+    return of_x, y.reshape(*kernel, *weight.shape[1::-1]).transpose(3, 2, 0, 1), None
 
 
 convolved.defvjp(_forward, _backward)
 
 
-def _of_weight(x: jax.Array, gradient: jax.Array, kernel: Sequence[int], pads: Pads) -> jax.Array:
-    """One image whose channels are the batch and whose rows are those of all channels in turn.
+def _of_weight(x: jax.Array, gradient: jax.Array, weight: jax.Array, kernel: Sequence[int], pads: Pads) -> jax.Array:
+    """(1, h, w C, O). One image whose channels are the batch and whose rows are those of all channels in turn.
 
     The gradient (N, H, W, O) is the kernel, its places along W as far apart as there are channels: a convolution gives
     (h, w C, O), long rows of results, where N images of C channels give only w of them at a time.
@@ -125,8 +111,12 @@ def _of_weight(x: jax.Array, gradient: jax.Array, kernel: Sequence[int], pads: P
     # Four axes until here: a reshape alone would be taken out of the branch, and x made twice.
     turned = x.transpose(1, 2, 3, 0).reshape(1, height, width * channels, batch)
     wide = tuple(pad * channels for pad in columns)
-    y = _call(turned, gradient, (0, 3, 1, 2), (rows, wide), (1, channels))
-    return y.reshape(*kernel, channels, -1).transpose(3, 2, 0, 1)
+    return _call(turned, gradient, (0, 3, 1, 2), (rows, wide), (1, channels))
+
+
+def _any_of_that_shape(x: jax.Array, gradient: jax.Array, weight: jax.Array) -> jax.Array:
+    outputs, channels, height, width = weight.shape
+    return weight.reshape(1, height, width * channels, outputs)
 
 
 def _call(

@@ -109,9 +109,13 @@ def fit_seeds(
     def batches(epoch: int) -> Batches:
         return for_seeds([epoch_batches(train, recipe, rates, seed, epoch) for seed in seeds])
 
-    if course.epoch < last or not last:
-        programs.compiled_train(carry, feed.data, feed.first(batches(0), interval), constants)
-    run_score = programs.compile_score(carry, scored_feed.data, scored_feed.first(evaluation))
+    trains = course.epoch < last or not last
+    programs.compile(
+        carry,
+        constants,
+        train=(feed.data, feed.first(batches(0), interval)) if trains else None,
+        score=(scored_feed.data, scored_feed.first(evaluation)),
+    )
     course.seconds_compile += time.perf_counter() - started
 
     chance, patience = math.log(dataset.classes), max(LEAST_PATIENCE, math.ceil(PATIENCE * total))
@@ -131,7 +135,7 @@ def fit_seeds(
         scores: list[tuple[float, float]] | None = None
         if "ok" in course.statuses and (score_on == "validation" or epoch == recipe.epochs - 1):
             score_started = time.perf_counter()
-            scores = _score(programs, run_score, carry, scored_feed, evaluation)
+            scores = _score(programs, carry, scored_feed, evaluation)
             latency = (time.perf_counter() - score_started) / len(scored)
             course.latency = min(latency, course.latency or latency)
         course.seconds = before + time.perf_counter() - started
@@ -179,12 +183,10 @@ def _close_epoch(course: Course, scores: Sequence[tuple[float, float]] | None, s
     course.epoch += 1
 
 
-def _score(
-    programs: Programs, run_score: Callable, carry: Any, feed: Feed, batches: Batches
-) -> list[tuple[float, float]]:
+def _score(programs: Programs, carry: Any, feed: Feed, batches: Batches) -> list[tuple[float, float]]:
     """(accuracy, loss) of each seed."""
     # NumPy from here on: an operation on a device array would compile a program, on several hosts a collective one.
-    results = [jax.tree.map(np.asarray, run_score(carry, feed.data, batch)) for batch in feed.chunks(batches)]
+    results = [jax.tree.map(np.asarray, programs.score(carry, feed.data, batch)) for batch in feed.chunks(batches)]
     seeds, count = len(programs.models), float(batches["weight"].sum())
     sums = {
         name: np.sum([r[name].reshape(-1, seeds).sum(0) for r in results], axis=0) / count

@@ -1,7 +1,8 @@
 """The training and scoring programs of a network: pure steps over its split state, compiled before they run.
 
-On CPU steps are called one by one, for a convolution inside a scan is 20-100 times slower there; elsewhere they are
-scanned, for dispatch is the cost. Several seeds of a network are one program, mapped over them.
+On CPU steps are called one by one, for a convolution inside a scan is 20-100 times slower there, and a step is two
+programs, that of the gradient and that of the update, which are compiled side by side; elsewhere steps are scanned, for
+dispatch is the cost. Several seeds of a network are one program, mapped over them.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from jax.sharding import Mesh
 from jnas.training import images as pixels
 from jnas.training.batches import Batches, cut, unstacked
 from jnas.training.channels_last import channels_last
+from jnas.training.compiling import collecting_later, side_by_side
 from jnas.training.data import Dataset
-from jnas.training.direct_convolution import available, convolves_directly, unkept
+from jnas.training.direct_convolution import available, unkept
 from jnas.training.optimisers import initial_state, optimiser
 from jnas.training.processor import compiler_options
 from jnas.training.recipes import Recipe
+from jnas.training.repeated import traced_once
 from jnas.training.sharding import replicated, split_over
 from translators.runtime.construction import randomness
 from translators.runtime.module import Module
@@ -41,15 +44,19 @@ def execution(platform: str) -> tuple[bool, Any]:
 class Programs:
     """Of one network on one mesh, for one seed or several, and how their arguments are cut and placed."""
 
+    @collecting_later()
     def __init__(self, models: Sequence[Module], dataset: Dataset, recipe: Recipe, mesh: Mesh):
         self.models, self.dataset, self.recipe, self.mesh = models, dataset, recipe, mesh
-        self.scans, self.compute_dtype = execution(mesh.devices.flat[0].platform)
+        self.platform = mesh.devices.flat[0].platform
+        self.scans, self.compute_dtype = execution(self.platform)
         self.train_graph = nnx.graphdef(models[0].train())
         self.score_graph = nnx.graphdef(models[0].eval())
-        self._compiled: dict[int, Callable] = {}
+        self._train: dict[int, Callable] = {}
+        self._score: Callable | None = None
         steps = recipe.epochs * (len(dataset.train) // recipe.batch_size)
         self.direct = not self.scans and mesh.size == len(models) == 1 and steps >= LONG and available()
 
+    @collecting_later()
     def start(self) -> Any:
         """(parameters, statistics, optimiser state, averages) on the devices, without a program that makes them."""
         return self.place(_side_by_side([self._start(model) for model in self.models]))
@@ -81,21 +88,45 @@ class Programs:
 
     def train(self, carry: Any, data: Any, batch: Batches, constants: Any) -> tuple[Any, dict[str, jax.Array]]:
         """(carry, losses and hits) after the steps of `batch`. The carry that came in is gone."""
-        return self.compiled_train(carry, data, batch, constants)(carry, data, batch, constants)
+        length = self._length(batch)
+        if length not in self._train:
+            self.compile(carry, constants, train=(data, batch))
+        return self._train[length](carry, data, batch, constants)
 
-    def compiled_train(self, carry: Any, data: Any, batch: Batches, constants: Any) -> Callable:
-        """One program for all chunks of a length."""
-        length = len(batch["rate"]) if self.scans else 1
-        if length not in self._compiled:
-            self._compiled[length] = self._compile(self._train_step, (carry, data, batch, constants), donate=True)
-        return self._compiled[length]
+    def score(self, carry: Any, data: Any, batch: Batches) -> dict[str, jax.Array]:
+        """Weighted sums of losses and hits over a batch, or over each of a stretch."""
+        if self._score is None:
+            self.compile(carry, score=(data, batch))
+        assert self._score is not None
+        return self._score(carry, data, batch)[1]
 
-    def compile_score(self, carry: Any, data: Any, batch: Batches) -> Callable:
-        def step(carry: Any, data: Any, batch: Any) -> tuple[Any, Any]:
-            return carry, self._score_step(carry, data, batch)
-
-        run = self._compile(step, (carry, data, batch), donate=False, seeded_batch=False)
-        return lambda *arguments: run(*arguments)[1]
+    def compile(
+        self,
+        carry: Any,
+        constants: Any = None,
+        train: tuple[Any, Batches] | None = None,
+        score: tuple[Any, Batches] | None = None,
+    ) -> None:
+        """Programs for (data, batch) of such shapes, side by side: of training one for all chunks of a length."""
+        parameters, rest, optimiser_state, averages = carry
+        wanted: list[Callable[[], jax.stages.Lowered]] = []
+        if train and self.scans:
+            wanted.append(partial(self._lowered, self._train_step, (carry, *train, constants), (0, None, 0, 0)))
+        elif train:
+            data, batch = train
+            # A gradient has the shapes of the parameters: its update is compiled while it is traced itself.
+            update = ((parameters, optimiser_state, averages), parameters, rest, batch, constants), (0, 0, 0, 0, 0)
+            wanted.append(partial(self._lowered, self._update_step, *update))
+            gradient = (rest, parameters, data, batch, constants), (0, 0, None, 0, 0)
+            wanted.append(partial(self._lowered, self._gradient_step, *gradient))
+        if score:
+            wanted.append(partial(self._lowered, self._scored_step, (carry, *score), (0, None, None), donate=False))
+        with unkept() if self.direct else nullcontext():
+            programs = side_by_side(wanted, compiler_options(self.platform))
+        if score:
+            self._score = programs.pop()
+        if train:
+            self._train[self._length(train[1])] = programs[0] if self.scans else partial(_in_turn, *programs)
 
     def finish(self, carry: Any) -> None:
         """Gives the models the weights that were scored."""
@@ -117,20 +148,28 @@ class Programs:
             "hole": np.float32(self.recipe.cutout),
         }
 
-    def _compile(self, step: Callable, arguments: tuple[Any, ...], donate: bool, seeded_batch: bool = True) -> Callable:
+    def _length(self, batch: Batches) -> int:
+        return len(batch["rate"]) if self.scans else 1
+
+    def _lowered(
+        self, step: Callable, arguments: tuple[Any, ...], axes: Sequence[int | None], donate: bool = True
+    ) -> jax.stages.Lowered:
+        """A step over `arguments`, of which several seeds are mapped along `axes`; the first one's memory is reused."""
         if len(self.models) > 1:
-            # Over the seeds' carries, batches and constants; they share the images.
-            axes = (0, None, 0 if seeded_batch else None, 0)[: len(arguments)]
             step = jax.vmap(step, in_axes=axes)
         program = _scanned(step) if self.scans else step
-        jitted = jax.jit(program, donate_argnums=(0,) if donate else (), out_shardings=replicated(self.mesh))
-        platform = self.mesh.devices.flat[0].platform
-        traced = jitted.trace(*arguments)
-        with unkept() if convolves_directly(traced.jaxpr.jaxpr) else nullcontext():
-            return traced.lower().compile(compiler_options=compiler_options(platform))
+        # On one device there is nothing to say, and the compiler would remove it again from each array.
+        shardings = replicated(self.mesh) if self.mesh.size > 1 else None
+        jitted = jax.jit(program, donate_argnums=(0,) if donate else (), out_shardings=shardings)
+        return jitted.lower(*arguments)
 
     def _train_step(self, carry: Any, data: Any, batch: Any, constants: Any) -> tuple[Any, dict[str, jax.Array]]:
-        parameters, rest, optimiser_state, averages = carry
+        return _in_turn(self._update_step, self._gradient_step, carry, data, batch, constants)
+
+    def _gradient_step(
+        self, rest: Any, parameters: Any, data: Any, batch: Any, constants: Any
+    ) -> tuple[Any, Any, dict[str, jax.Array]]:
+        """(gradient, statistics after the batch, loss and accuracy)"""
         key = jax.random.fold_in(jax.random.key(constants["seed"]), batch["step"])
         images, labels, indices = _chosen(data, batch)
         inputs = self._normalised(pixels.gather_moved(images, indices, batch["moves"], batch["mirrored"]))
@@ -146,13 +185,21 @@ class Programs:
             return optax.softmax_cross_entropy(logits, targets).mean(), (logits, new_rest)
 
         (loss, (logits, rest)), gradient = jax.value_and_grad(loss_of, has_aux=True)(parameters)
+        accuracy = jnp.mean(jnp.argmax(logits, -1) == labels)
+        return gradient, rest, {"loss": loss, "accuracy": accuracy}
+
+    def _update_step(self, trained: Any, gradient: Any, rest: Any, batch: Any, constants: Any) -> Any:
+        """(parameters, optimiser state, averages) after a gradient."""
+        parameters, optimiser_state, averages = trained
         step = optimiser(self.recipe, batch["rate"], constants["weight_decay"])
         updates, optimiser_state = step.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
         if "average" in batch:
             averages = jax.tree.map(partial(_averaged, batch["average"]), averages, (parameters, rest))
-        accuracy = jnp.mean(jnp.argmax(logits, -1) == labels)
-        return (parameters, rest, optimiser_state, averages), {"loss": loss, "accuracy": accuracy}
+        return parameters, optimiser_state, averages
+
+    def _scored_step(self, carry: Any, data: Any, batch: Any) -> tuple[Any, Any]:
+        return carry, self._score_step(carry, data, batch)
 
     def _score_step(self, carry: Any, data: Any, batch: Any) -> dict[str, jax.Array]:
         parameters, rest = _scored(carry)
@@ -179,15 +226,25 @@ class Programs:
             x = inputs.astype(self.compute_dtype)
             cast = jax.tree.map(partial(_cast, self.compute_dtype), parameters)
             model = nnx.merge(graph, cast, rest, copy=True)
-            with nullcontext() if key is None else randomness(key):
+            with traced_once(model), nullcontext() if key is None else randomness(key):
                 logits = model(x)
             after = nnx.state(model, nnx.Not(nnx.Param))
             after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, rest)
             return logits.astype(jnp.float32), after
 
         direct = true if self.direct else None
-        in_order = channels_last(forward, direct) if self.mesh.devices.flat[0].platform == "cpu" else forward
+        in_order = channels_last(forward, direct) if self.platform == "cpu" else forward
         return in_order(parameters, rest, inputs, key)
+
+
+def _in_turn(
+    update: Callable, gradient: Callable, carry: Any, data: Any, batch: Any, constants: Any
+) -> tuple[Any, dict[str, jax.Array]]:
+    """A training step. The memory of the first argument of each is taken for what it returns."""
+    parameters, rest, optimiser_state, averages = carry
+    slope, rest, metrics = gradient(rest, parameters, data, batch, constants)
+    parameters, *others = update((parameters, optimiser_state, averages), slope, rest, batch, constants)
+    return (parameters, rest, *others), metrics
 
 
 def _scored(carry: Any) -> tuple[Any, Any]:

@@ -42,13 +42,17 @@ class RandomStream:
 
 
 class Observer:
-    """Hears of modules as they are made and called in its context, and may change what a call returns."""
+    """Hears of modules as they are made and called in its context, may call them itself and change what they return."""
 
     def made(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """`module` is what its class made of the arguments."""
 
     def enters(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         """`module` is called; what is called before it leaves is called by it."""
+
+    def calls(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """What the module that was entered last makes of its arguments."""
+        return module._called(*args, **kwargs)
 
     def leaves(self, module: Any, result: Any) -> Any:
         """What the call that was entered last returns."""
@@ -93,9 +97,9 @@ def entering(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def randomness(key: jax.Array) -> Iterator[None]:
-    """Dropout, drop-path and random tensors of the modules that run inside draw from `key`."""
-    token = _stream.set(RandomStream(key))
+def randomness(key: jax.Array | None) -> Iterator[None]:
+    """Dropout, drop-path and random tensors of the modules that run inside draw from `key`; without one they cannot."""
+    token = _stream.set(None if key is None else RandomStream(key))
     try:
         yield
     finally:

@@ -156,9 +156,10 @@ def _holds_arrays(x: Any) -> bool:
     return any(isinstance(leaf, (np.ndarray, jax.Array)) for leaf in leaves) and not any(map(_is_node, leaves))
 
 
-def _forget_traced(module: Module, seen: set[int]) -> None:
+def forget_traced(module: Module, seen: set[int] | None = None) -> None:
     """Traced arrays that a forward kept in dictionaries and lists (caches of attention biases, say) end with their
     program: the next one makes them again. What was returned is left as it is."""
+    seen = set() if seen is None else seen
     seen.add(id(module))
     values = vars(module)
     for name, x in values.items():
@@ -171,7 +172,7 @@ def _forget_traced(module: Module, seen: set[int]) -> None:
             for key in [key for key, y in x.content.items() if _is_traced(y)]:
                 del x.content[key]
         elif issubclass(kind, Module) and id(x) not in seen:
-            _forget_traced(x, seen)
+            forget_traced(x, seen)
 
 
 def _is_traced(x: object) -> bool:
@@ -236,14 +237,14 @@ class Module(nnx.Module, metaclass=_ModuleType, pytree=False):
         if watching is None:
             return self._called(*args, **kwargs)
         watching.enters(self, args, kwargs)
-        return watching.leaves(self, self._called(*args, **kwargs))
+        return watching.leaves(self, watching.calls(self, args, kwargs))
 
     def _called(self, *args: Any, **kwargs: Any) -> Any:
         if phase.get() == RUNNING:
             return self.forward(*args, **kwargs)
         with entering(RUNNING), _refusing():
             result = self.forward(*args, **kwargs)
-        _forget_traced(self, set())
+        forget_traced(self)
         return result
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

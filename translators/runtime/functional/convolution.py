@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from translators.runtime.arrays import function, namespace, pair_of, public
+from translators.runtime.arrays import function, namespace, pair_of, public, value
 from translators.runtime.construction import RUNNING, phase
 
 platform: ContextVar[str | None] = ContextVar("platform", default=None)
@@ -214,8 +215,19 @@ def conv_transpose3d(
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """x (..., in), weight (out, in). While a module runs this is never NumPy's, whose product of an abstract module's
     parameters and a constant would be computed at full size."""
-    y = (jnp if phase.get() == RUNNING else namespace(input, weight)).matmul(input, weight.T)
+    if phase.get() == RUNNING:
+        y = _product(jnp.asarray(value(input)), jnp.asarray(value(weight)))
+    else:
+        y = namespace(input, weight).matmul(input, weight.T)
     return y if bias is None else y + bias
+
+
+def _product(x: jax.Array, weight: jax.Array) -> jax.Array:
+    # As matrices: of more axes the gradient would be a product over several, for which XLA copies both operands.
+    dtype = jnp.result_type(x, weight)
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).astype(dtype)
+    y = lax.dot_general(rows, weight.astype(dtype), (((1,), (1,)), ((), ())))
+    return y.reshape(*x.shape[:-1], len(weight))
 
 
 @function

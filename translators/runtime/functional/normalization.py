@@ -1,4 +1,4 @@
-"""Normalisations. Variances are computed in two passes: the fast form loses all digits when the mean is large."""
+"""Normalisations."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from flax import nnx
 from jax import lax
 
 from translators.runtime.arrays import function, public, value
+from translators.runtime.standardisation import standardised
 from translators.runtime.tensor.elementwise import clamp
 from translators.runtime.tensor.reduction import norm
-
-
-def _standardised(x: jax.Array, axes: tuple[int, ...], eps: float) -> jax.Array:
-    centred = x - jnp.mean(x, axes, keepdims=True)
-    return centred * lax.rsqrt(jnp.mean(jnp.square(centred), axes, keepdims=True) + eps)
 
 
 def _channels(parameter: Any, ndim: int) -> Any:
@@ -37,7 +33,8 @@ def layer_norm(
     x = jnp.asarray(input)
     if tuple(x.shape[x.ndim - len(normalized_shape) :]) != tuple(normalized_shape):
         raise ValueError(f"layer_norm over {tuple(normalized_shape)} of an input {x.shape}")
-    return _affine(_standardised(x, tuple(range(-len(normalized_shape), 0)), eps), weight, bias)
+    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+    return _affine(standardised(x, axes, eps)[0], weight, bias)
 
 
 @function
@@ -55,7 +52,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     if x.shape[1] % num_groups:
         raise ValueError(f"group_norm of {x.shape[1]} channels in {num_groups} groups")
     grouped = x.reshape(x.shape[0], num_groups, -1)
-    y = _standardised(grouped, (2,), eps).reshape(x.shape)
+    y = standardised(grouped, (2,), eps)[0].reshape(x.shape)
     return _affine(y, *(None if p is None else _channels(p, x.ndim) for p in (weight, bias)))
 
 
@@ -74,20 +71,16 @@ def batch_norm(
     x = jnp.asarray(value(input))
     axes = (0, *range(2, x.ndim))
     if training:
-        mean = jnp.mean(x, axes)
-        centred = x - _channels(mean, x.ndim)
-        variance = jnp.mean(jnp.square(centred), axes)
         count = x.size // x.shape[1]
         if count <= 1:
             raise ValueError(f"batch_norm in training needs more than one value per channel, input {x.shape}")
-        _blend(running_mean, mean, momentum)
-        _blend(running_var, variance * (count / (count - 1)), momentum)
-    else:
-        centred = x - _channels(running_mean, x.ndim)
-        variance = value(running_var)
-    scale = lax.rsqrt(jnp.asarray(variance) + eps)
+        y, mean, variance = standardised(x, axes, eps)
+        _blend(running_mean, mean.reshape(-1), momentum)
+        _blend(running_var, variance.reshape(-1) * (count / (count - 1)), momentum)
+        return _affine(y, *(None if p is None else _channels(p, x.ndim) for p in (weight, bias)))
+    scale = lax.rsqrt(jnp.asarray(value(running_var)) + eps)
     scale = scale if weight is None else scale * value(weight)
-    y = centred * _channels(scale, x.ndim)
+    y = (x - _channels(running_mean, x.ndim)) * _channels(scale, x.ndim)
     return y if bias is None else y + _channels(bias, x.ndim)
 
 
@@ -105,7 +98,7 @@ def instance_norm(
         variance = jnp.mean(jnp.var(x, axes), 0) * (count / (count - 1))
         _blend(running_mean, jnp.mean(x, (0, *axes)), momentum)
         _blend(running_var, variance, momentum)
-    y = _standardised(x, axes, eps)
+    y = standardised(x, axes, eps)[0]
     return _affine(y, *(None if p is None else _channels(p, x.ndim) for p in (weight, bias)))
 
 

@@ -1,0 +1,32 @@
+"""Programs compiled side by side: while XLA compiles one, which needs no interpreter, the next one is traced."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+
+
+def side_by_side(
+    lowerings: Sequence[Callable[[], jax.stages.Lowered]], options: Mapping[str, Any]
+) -> list[jax.stages.Compiled]:
+    """What each of `lowerings` gives, compiled; they are called in turn."""
+    with collecting_later(), ThreadPoolExecutor(len(lowerings)) as compilers:
+        waited = [compilers.submit(lower().compile, compiler_options=dict(options)) for lower in lowerings]
+        return [program.result() for program in waited]
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Tracing makes a million objects that are needed until its end: looking for garbage among them is in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

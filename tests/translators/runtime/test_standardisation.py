@@ -1,0 +1,63 @@
+"""Mean zero and variance one: the numbers of the definition, and of its derivatives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from translators.runtime.standardisation import standardised
+
+EPS = 1e-3
+X = np.random.default_rng(0).normal(3, 2, size=(3, 4, 5, 2))
+CHANGE = np.random.default_rng(1).normal(size=X.shape)
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+def by_definition(x, axes):
+    mean = jnp.mean(x, axes, keepdims=True)
+    variance = jnp.mean((x - mean) ** 2, axes, keepdims=True)
+    return (x - mean) / jnp.sqrt(variance + EPS), mean, variance
+
+
+@pytest.mark.parametrize("axes", [(0, 2, 3), (3,), (1, 2, 3), (0,), (2, 3)])
+def test_values_and_derivatives_in_both_directions(axes):
+    ours, other = (lambda x: standardised(x, axes, EPS)), (lambda x: by_definition(x, axes))
+    for one, two in zip(jax.jvp(ours, (X,), (CHANGE,)), jax.jvp(other, (X,), (CHANGE,)), strict=True):
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+    weights = jax.tree.map(lambda y: np.cos(np.arange(y.size)).reshape(y.shape), other(X))
+    (back,), (expected,) = (jax.vjp(f, X)[1](weights) for f in (ours, other))
+    np.testing.assert_allclose(back, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_derivative_of_the_derivative():
+    def total(function):
+        return jax.hessian(lambda x: jnp.sum(jnp.sin(function(x)[0])))(X[0, :, 0])
+
+    ours, other = (total(f) for f in (lambda x: standardised(x, (0,), EPS), lambda x: by_definition(x, (0,))))
+    np.testing.assert_allclose(ours, other, rtol=1e-9, atol=1e-11)
+
+
+def sums_over_all(program):
+    inner = [value for step in program.eqns for value in step.params.values()]
+    own = [s for s in program.eqns if s.primitive.name == "reduce_sum" and s.invars[0].aval.size == X.size]
+    return len(own) + sum(sums_over_all(v.jaxpr) for v in inner if hasattr(v, "jaxpr"))
+
+
+def test_the_way_back_sums_twice():
+    def there_and_back(x, change):
+        return jax.vjp(lambda x: standardised(x, (0, 2, 3), EPS)[0], x)[1](change)
+
+    assert sums_over_all(jax.make_jaxpr(there_and_back)(X, X).jaxpr) == 2 + 2
+
+
+def test_a_large_mean_leaves_its_digits():
+    with jax.enable_x64(False):
+        x = jnp.asarray(X, jnp.float32) + 10_000
+        _, _, variance = standardised(x, (0, 1, 2, 3), EPS)
+    np.testing.assert_allclose(np.ravel(variance), np.var(np.asarray(x, np.float64)), rtol=1e-3)
