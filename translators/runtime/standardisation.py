@@ -6,6 +6,7 @@ What follows from the definition alone sums three times over all values on the w
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,21 +19,21 @@ def standardised(x: jax.Array, axes: tuple[int, ...], eps: jax.Array | float) ->
 
     The variance is computed in two passes: the fast form loses all digits when the mean is large.
     """
-    return _standardised(x, eps, axes)
+    run = jax.custom_jvp(partial(_standardised, axes))
+    run.defjvp(partial(_derivative, axes))
+    return run(x, eps)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _standardised(x: jax.Array, eps: jax.Array | float, axes: tuple[int, ...]) -> tuple[jax.Array, ...]:
+def _standardised(axes: tuple[int, ...], x: jax.Array, eps: jax.Array | float) -> tuple[jax.Array, ...]:
     mean = jnp.mean(x, axes, keepdims=True)
     centred = x - mean
     variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
     return centred * lax.rsqrt(variance + eps), mean, variance
 
 
-@_standardised.defjvp
-def _derivative(axes, primals, tangents):  # type: ignore[no-untyped-def]
-    (x, eps), (change, _) = primals, tangents
-    y, mean, variance = _standardised(x, eps, axes)
+def _derivative(axes: tuple[int, ...], at: Any, changes: Any) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+    (x, eps), (change, _) = at, changes
+    y, mean, variance = _standardised(axes, x, eps)
     scale = lax.rsqrt(variance + eps)
     shift = jnp.mean(change, axes, keepdims=True)
     stretch = jnp.mean(change * y, axes, keepdims=True)
