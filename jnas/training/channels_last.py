@@ -21,6 +21,7 @@ from jnas.training.direct_convolution import convolved, is_convolved
 from translators.runtime.standardisation import standardised
 
 ORDER = (0, 2, 3, 1)  # where each axis of the new order was
+BACK = (0, 3, 1, 2)
 AXIS = {0: 0, 1: 3, 2: 1, 3: 2}  # where an axis went
 
 # fmt: off
@@ -92,7 +93,7 @@ def _staying(program: Jaxpr, constants: Sequence[Any]) -> Callable[..., list[Any
 
 
 def _first(value: Any) -> Any:
-    return value.array.transpose(0, 3, 1, 2) if isinstance(value, _Last) else value
+    return value.array.transpose(BACK) if isinstance(value, _Last) else value
 
 
 def _last(value: Any) -> Any:
@@ -120,6 +121,10 @@ def _evaluate(program: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]
     return list(map(read, program.outvars))
 
 
+def _is_last(operands: Sequence[Any]) -> bool:
+    return any(isinstance(operand, _Last) for operand in operands)
+
+
 def _is_variable(atom: Any) -> bool:
     return not isinstance(atom, Literal)
 
@@ -133,6 +138,9 @@ def _step(step: JaxprEqn, operands: list[Any], setting: _Setting) -> list[Any]:
         order = parameters["dimension_numbers"]._replace(lhs_spec=(0, 3, 1, 2), out_spec=(0, 3, 1, 2))
         turned = {**parameters, "dimension_numbers": order}
         return [_Last(step.primitive.bind(x, weight, **turned))]
+    if name == "transpose" and tuple(parameters["permutation"]) == (ORDER if _is_last(operands) else BACK):
+        (x,) = operands
+        return [x.array if isinstance(x, _Last) else _Last(x)]
     inner = _called(step)
     if inner is not None and name in CALLS:
         if parameters["name"] == STANDARDISED:
@@ -140,7 +148,7 @@ def _step(step: JaxprEqn, operands: list[Any], setting: _Setting) -> list[Any]:
         if id(inner[0]) in setting.again:
             return setting.again[id(inner[0])](setting.direct, operands)
         return _evaluate(*inner, operands, setting)
-    if any(isinstance(operand, _Last) for operand in operands):
+    if _is_last(operands):
         if inner is not None and _is_elementwise(inner[0]) and _one_shape(step):
             return _in_order(step, operands)
         changed = _changed(step, operands)

@@ -42,9 +42,8 @@ class _Once(Observer):
     def __init__(self, kinds: dict[int, int]):
         self.kinds = kinds
         self.graphs: dict[int, _Graph | None] = {}  # by kind; None where a call does more than a program can say
-        self.run = jax.jit(
-            partial(_called), static_argnums=0
-        )  # a function of its own: what JAX keeps of it goes with it
+        # A function of its own: what JAX keeps of it goes with it.
+        self.run = jax.jit(partial(_called), static_argnums=0)
 
     def calls(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         kind = self.kinds.get(id(module))

@@ -15,6 +15,7 @@ from jnas.training.direct_convolution import available, unkept
 
 X = np.random.default_rng(0).normal(size=(2, 4, 6, 8)).astype(np.float32)
 W = np.random.default_rng(1).normal(size=(4, 4, 3, 3)).astype(np.float32) / 4
+M = np.random.default_rng(3).normal(size=(4, 4)).astype(np.float32)
 V = np.random.default_rng(2).normal(size=4).astype(np.float32)
 
 
@@ -59,6 +60,9 @@ PROGRAMS = {
     ),
     "masked": lambda x: jnp.where(np.arange(8) % 2 == 0, conv(x), 0) + jnp.clip(conv(x), -0.5, 0.5),
     "no convolution": lambda x: x.sum(1),
+    "turned and back": lambda x: conv(x) + (conv(x).transpose(0, 2, 3, 1) * V).transpose(0, 3, 1, 2),
+    "turned in another way": lambda x: conv(x).transpose(0, 3, 1, 2) + (conv(x).transpose(0, 2, 3, 1) @ M).mean(),
+    "last before the first convolution": lambda x: jax.nn.relu((x.transpose(0, 2, 3, 1) @ M).transpose(0, 3, 1, 2)) + x,
     "several results": lambda x: {"a": conv(x), "b": conv(x).argmax(1), "c": 1.0},
 }  # fmt: skip
 
@@ -100,7 +104,13 @@ def test_arrays_are_not_turned_between_layers():
             x = x + normed(conv(jax.nn.relu(normed(conv(x)))))
         return x.mean((2, 3))
 
+    def turning(x):
+        for _ in range(4):
+            x = x + (normed(conv(x)).transpose(0, 2, 3, 1) @ M).transpose(0, 3, 1, 2)
+        return x.mean((2, 3))
+
     assert large_transpositions(channels_last(stack)) == 2, "of the input, at its two uses"
+    assert large_transpositions(channels_last(turning)) == 2, "none where the network itself turns them so"
 
 
 def test_a_mapped_program():
