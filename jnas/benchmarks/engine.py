@@ -1,7 +1,7 @@
 """Training steps of three networks: ours, flax's own layers, PyTorch; each in a process of its own, in turn.
 
 The networks stand in `jnas/data/engine_networks.py` as PyTorch source, which is translated here; flax's are written
-with its layers (`jnas.benchmarks.stock`). Every tool is run twice, and the quicker run counts: ratios of one run.
+with its layers (`jnas.benchmarks.stock`). Every tool is run three times, and the quickest run counts: ratios of one run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from translators.translation import translate_class
 NETWORKS = ("cells", "depthwise", "attention")
 OURS, PLAIN, STOCK, PYTORCH = "jnas", "jnas, plain XLA", "flax nnx", "PyTorch"
 TOOLS = (OURS, PLAIN, STOCK, "flax linen", PYTORCH, "torch.compile")
-ROUNDS = 2
+ROUNDS = 3
 BATCH, STEPS = 64, 12
 LONGEST = 600.0  # seconds of one tool with one network
 
