@@ -1,7 +1,7 @@
 """Training steps of three networks: ours, flax's own layers, PyTorch; each in a process of its own, in turn.
 
 The networks stand in `jnas/data/engine_networks.py` as PyTorch source, which is translated here; flax's are written
-with its layers (`jnas.benchmarks.stock`). Every tool is run three times, and the quickest run counts: ratios of one run.
+with its layers (`jnas.benchmarks.stock`). Every tool is run three times; its quickest run counts.
 """
 
 from __future__ import annotations
