@@ -10,13 +10,13 @@ from typing import Any
 
 import jax
 
+Wanted = tuple[Callable[[], jax.stages.Lowered], Mapping[str, Any]]  # what lowers a program, and compiler options
 
-def side_by_side(
-    lowerings: Sequence[Callable[[], jax.stages.Lowered]], options: Mapping[str, Any]
-) -> list[jax.stages.Compiled]:
-    """What each of `lowerings` gives, compiled; they are called in turn."""
-    with collecting_later(), ThreadPoolExecutor(len(lowerings)) as compilers:
-        waited = [compilers.submit(lower().compile, compiler_options=dict(options)) for lower in lowerings]
+
+def side_by_side(wanted: Sequence[Wanted]) -> list[jax.stages.Compiled]:
+    """What each lowering gives, compiled; they are called in turn."""
+    with collecting_later(), ThreadPoolExecutor(len(wanted)) as compilers:
+        waited = [compilers.submit(lower().compile, compiler_options=dict(options)) for lower, options in wanted]
         return [program.result() for program in waited]
 
 

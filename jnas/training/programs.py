@@ -22,11 +22,11 @@ from jax.sharding import Mesh
 from jnas.training import images as pixels
 from jnas.training.batches import Batches, cut, unstacked
 from jnas.training.channels_last import channels_last
-from jnas.training.compiling import collecting_later, side_by_side
+from jnas.training.compiling import Wanted, collecting_later, side_by_side
 from jnas.training.data import Dataset
 from jnas.training.direct_convolution import available, unkept
 from jnas.training.optimisers import initial_state, optimiser
-from jnas.training.processor import compiler_options
+from jnas.training.processor import forward_options
 from jnas.training.recipes import Recipe
 from jnas.training.repeated import traced_once
 from jnas.training.sharding import replicated, split_over
@@ -109,20 +109,22 @@ class Programs:
     ) -> None:
         """Programs for (data, batch) of such shapes, side by side: of training one for all chunks of a length."""
         parameters, rest, optimiser_state, averages = carry
-        wanted: list[Callable[[], jax.stages.Lowered]] = []
+        wanted: list[Wanted] = []
         if train and self.scans:
-            wanted.append(partial(self._lowered, self._train_step, (carry, *train, constants), (0, None, 0, 0)))
+            step = partial(self._lowered, self._train_step, (carry, *train, constants), (0, None, 0, 0))
+            wanted.append((step, {}))
         elif train:
             data, batch = train
             # A gradient has the shapes of the parameters: its update is compiled while it is traced itself.
             update = ((parameters, optimiser_state, averages), parameters, rest, batch, constants), (0, 0, 0, 0, 0)
-            wanted.append(partial(self._lowered, self._update_step, *update))
+            wanted.append((partial(self._lowered, self._update_step, *update), {}))
             gradient = (rest, parameters, data, batch, constants), (0, 0, None, 0, 0)
-            wanted.append(partial(self._lowered, self._gradient_step, *gradient))
+            wanted.append((partial(self._lowered, self._gradient_step, *gradient), {}))
         if score:
-            wanted.append(partial(self._lowered, self._scored_step, (carry, *score), (0, None, None), donate=False))
+            scored = partial(self._lowered, self._scored_step, (carry, *score), (0, None, None), donate=False)
+            wanted.append((scored, forward_options(self.platform)))
         with unkept() if self.direct else nullcontext():
-            programs = side_by_side(wanted, compiler_options(self.platform))
+            programs = side_by_side(wanted)
         if score:
             self._score = programs.pop()
         if train:

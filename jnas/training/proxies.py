@@ -17,6 +17,7 @@ import numpy as np
 from flax import nnx
 from jax.extend import core
 
+from jnas.training.processor import forward_options
 from translators.runtime.module import Module
 
 PROXIES = ("naswot", "parameters", "multiply_adds")
@@ -34,7 +35,8 @@ def naswot(model: Module, images: np.ndarray) -> float:
     def forward(state: Any, x: jax.Array) -> jax.Array:
         return nnx.merge(graph, state, copy=True)(x)
 
-    kernel = np.asarray(jax.jit(lambda state, x: sign_kernel(forward, state, x))(state, images))
+    program = jax.jit(lambda state, x: sign_kernel(forward, state, x)).lower(state, images)
+    kernel = np.asarray(program.compile(forward_options(jax.default_backend()))(state, images))
     sign, value = np.linalg.slogdet(kernel.astype(np.float64))
     return float(value) if sign > 0 else float("-inf")
 

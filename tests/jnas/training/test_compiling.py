@@ -11,12 +11,12 @@ import pytest
 from jnas.training.compiling import collecting_later, side_by_side
 
 
-def lowering(number):
-    return lambda: jax.jit(lambda x: x + number).lower(jnp.zeros(2))
+def wanted(number, **options):
+    return lambda: jax.jit(lambda x: x + number).lower(jnp.zeros(2)), options
 
 
 def test_programs_come_in_the_order_asked_for():
-    programs = side_by_side([lowering(n) for n in (1.0, 2.0, 3.0)], {})
+    programs = side_by_side([wanted(n) for n in (1.0, 2.0, 3.0)])
     assert [float(program(jnp.zeros(2))[0]) for program in programs] == [1, 2, 3]
 
 
@@ -26,9 +26,9 @@ def test_an_error_in_one_is_raised_and_the_collector_goes_on():
 
     assert gc.isenabled()
     with pytest.raises(ValueError, match="not traced"):
-        side_by_side([lowering(1.0), failing], {})
+        side_by_side([wanted(1.0), (failing, {})])
     with pytest.raises(jax.errors.JaxRuntimeError):
-        side_by_side([lowering(1.0)], {"no_such_option": True})
+        side_by_side([wanted(1.0), wanted(2.0, no_such_option=True)])
     assert gc.isenabled()
 
 
