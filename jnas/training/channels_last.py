@@ -160,11 +160,12 @@ def _step(step: JaxprEqn, operands: list[Any], setting: _Setting) -> list[Any]:
 
 
 def _standardised(step: JaxprEqn, operands: list[Any]) -> list[Any]:
-    x, eps = operands
+    x, eps, *affine = operands
     axes = [axis for axis, size in enumerate(_shape(step.outvars[1])) if size == 1]
     if not isinstance(x, _Last):
-        return list(standardised(x, tuple(axes), eps))
-    return list(map(_Last, standardised(x.array, tuple(sorted(AXIS[axis] for axis in axes)), eps)))
+        return list(standardised(x, tuple(axes), eps, *map(_first, affine)))
+    axes = sorted(AXIS[axis] for axis in axes)
+    return list(map(_Last, standardised(x.array, tuple(axes), eps, *map(_last, affine))))
 
 
 def _changed(step: JaxprEqn, operands: list[Any]) -> list[Any] | None:

@@ -111,20 +111,20 @@ class Programs:
         parameters, rest, optimiser_state, averages = carry
         wanted: list[Wanted] = []
         if train and self.scans:
-            step = partial(self._lowered, self._train_step, (carry, *train, constants), (0, None, 0, 0))
+            step = partial(self._traced, self._train_step, (carry, *train, constants), (0, None, 0, 0))
             wanted.append((step, {}))
         elif train:
             data, batch = train
             # A gradient has the shapes of the parameters: its update is compiled while it is traced itself.
             update = ((parameters, optimiser_state, averages), parameters, rest, batch, constants), (0, 0, 0, 0, 0)
-            wanted.append((partial(self._lowered, self._update_step, *update), {}))
+            wanted.append((partial(self._traced, self._update_step, *update), {}))
             gradient = (rest, parameters, data, batch, constants), (0, 0, None, 0, 0)
-            wanted.append((partial(self._lowered, self._gradient_step, *gradient), {}))
+            wanted.append((partial(self._traced, self._gradient_step, *gradient), {}))
         if score:
-            scored = partial(self._lowered, self._scored_step, (carry, *score), (0, None, None), donate=False)
+            scored = partial(self._traced, self._scored_step, (carry, *score), (0, None, None), donate=False)
             wanted.append((scored, forward_options(self.platform)))
         with unkept() if self.direct else nullcontext():
-            programs = side_by_side(wanted)
+            programs = side_by_side(wanted, self.platform)
         if score:
             self._score = programs.pop()
         if train:
@@ -153,9 +153,9 @@ class Programs:
     def _length(self, batch: Batches) -> int:
         return len(batch["rate"]) if self.scans else 1
 
-    def _lowered(
+    def _traced(
         self, step: Callable, arguments: tuple[Any, ...], axes: Sequence[int | None], donate: bool = True
-    ) -> jax.stages.Lowered:
+    ) -> jax.stages.Traced:
         """A step over `arguments`, of which several seeds are mapped along `axes`; the first one's memory is reused."""
         if len(self.models) > 1:
             step = jax.vmap(step, in_axes=axes)
@@ -163,7 +163,7 @@ class Programs:
         # On one device there is nothing to say, and the compiler would remove it again from each array.
         shardings = replicated(self.mesh) if self.mesh.size > 1 else None
         jitted = jax.jit(program, donate_argnums=(0,) if donate else (), out_shardings=shardings)
-        return jitted.lower(*arguments)
+        return jitted.trace(*arguments)
 
     def _train_step(self, carry: Any, data: Any, batch: Any, constants: Any) -> tuple[Any, dict[str, jax.Array]]:
         return _in_turn(self._update_step, self._gradient_step, carry, data, batch, constants)

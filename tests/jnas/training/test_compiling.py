@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import pytest
 
 from jnas.training.compiling import collecting_later, side_by_side
+from jnas.training.first_touch import MOST, PIECE, most_held, touched
 
 
 def wanted(number, **options):
-    return lambda: jax.jit(lambda x: x + number).lower(jnp.zeros(2)), options
+    return lambda: jax.jit(lambda x: x + number).trace(jnp.zeros(2)), options
 
 
 def test_programs_come_in_the_order_asked_for():
-    programs = side_by_side([wanted(n) for n in (1.0, 2.0, 3.0)])
+    programs = side_by_side([wanted(n) for n in (1.0, 2.0, 3.0)], "cpu")
     assert [float(program(jnp.zeros(2))[0]) for program in programs] == [1, 2, 3]
 
 
@@ -26,9 +27,9 @@ def test_an_error_in_one_is_raised_and_the_collector_goes_on():
 
     assert gc.isenabled()
     with pytest.raises(ValueError, match="not traced"):
-        side_by_side([wanted(1.0), (failing, {})])
+        side_by_side([wanted(1.0), (failing, {})], "cpu")
     with pytest.raises(jax.errors.JaxRuntimeError):
-        side_by_side([wanted(1.0), wanted(2.0, no_such_option=True)])
+        side_by_side([wanted(1.0), wanted(2.0, no_such_option=True)], "cpu")
     assert gc.isenabled()
 
 
@@ -39,3 +40,23 @@ def test_the_collector_waits_and_stays_off_where_it_was():
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_the_most_that_a_program_holds_is_counted_at_its_fullest_place():
+    def program(x):  # of 4 bytes each: twice x, then the sine and the doubled one together, then one
+        doubled = 2 * x
+        return (jnp.sin(doubled) * doubled).sum()
+
+    jaxpr = jax.jit(program).trace(jnp.zeros(100)).jaxpr.jaxpr
+    assert most_held(jaxpr) == 800
+    keys = jax.jit(lambda key: jax.random.split(key, 10)[0]).trace(jax.random.key(0)).jaxpr.jaxpr
+    assert most_held(keys) > 0
+
+
+def test_memory_is_touched_until_it_is_enough():
+    calls = []
+    assert len(touched(4 * PIECE + 1, lambda: len(calls) == 2 or calls.append(1))) == 4 * PIECE + 1
+    assert len(calls) == 2  # of five pieces
+    touched(4 * PIECE + 1, lambda: calls.append(1))
+    assert len(calls) == 7
+    assert len(touched(2 * MOST, lambda: True)) == MOST

@@ -205,9 +205,9 @@ def test_numbers_of_the_recipe_change_results_and_compile_nothing_new(
     losses = []
     compile_ = programs_module.side_by_side
 
-    def spy(wanted):  # type: ignore[no-untyped-def]
-        programs.append([lowering().as_text() for lowering, _ in wanted])
-        return compile_(wanted)
+    def spy(wanted, platform):  # type: ignore[no-untyped-def]
+        programs.append([trace().lower().as_text() for trace, _ in wanted])
+        return compile_(wanted, platform)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs_module, "side_by_side", spy)

@@ -18,21 +18,27 @@ def double_precision():
         yield
 
 
-def by_definition(x, axes):
+def by_definition(x, axes, scale=1, shift=0):
     mean = jnp.mean(x, axes, keepdims=True)
     variance = jnp.mean((x - mean) ** 2, axes, keepdims=True)
-    return (x - mean) / jnp.sqrt(variance + EPS), mean, variance
+    return (x - mean) / jnp.sqrt(variance + EPS) * scale + shift, mean, variance
 
 
+@pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("axes", [(0, 2, 3), (3,), (1, 2, 3), (0,), (2, 3)])
-def test_values_and_derivatives_in_both_directions(axes):
-    ours, other = (lambda x: standardised(x, axes, EPS)), (lambda x: by_definition(x, axes))
-    for one, two in zip(jax.jvp(ours, (X,), (CHANGE,)), jax.jvp(other, (X,), (CHANGE,)), strict=True):
+def test_values_and_derivatives_in_both_directions(axes, affine):
+    ours, other = (lambda x, *p: standardised(x, axes, EPS, *p)), (lambda x, *p: by_definition(x, axes, *p))
+    shape = [1 if axis in axes else size for axis, size in enumerate(X.shape)]
+    at, changes = [X], [CHANGE]
+    for seed in (2, 3) if affine else ():
+        at.append(np.random.default_rng(seed).normal(size=shape))
+        changes.append(np.random.default_rng(seed).uniform(size=shape))
+    for one, two in zip(jax.jvp(ours, at, changes), jax.jvp(other, at, changes), strict=True):
         for a, b in zip(one, two, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
-    weights = jax.tree.map(lambda y: np.cos(np.arange(y.size)).reshape(y.shape), other(X))
-    (back,), (expected,) = (jax.vjp(f, X)[1](weights) for f in (ours, other))
-    np.testing.assert_allclose(back, expected, rtol=1e-10, atol=1e-12)
+    weights = jax.tree.map(lambda y: np.cos(np.arange(y.size)).reshape(y.shape), other(*at))
+    for back, expected in zip(*(jax.vjp(f, *at)[1](weights) for f in (ours, other)), strict=True):
+        np.testing.assert_allclose(back, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_the_derivative_of_the_derivative():
@@ -50,10 +56,14 @@ def sums_over_all(program):
 
 
 def test_the_way_back_sums_twice():
-    def there_and_back(x, change):
-        return jax.vjp(lambda x: standardised(x, (0, 2, 3), EPS)[0], x)[1](change)
+    """Whatever of it is wanted."""
+
+    def there_and_back(x, change, *affine):
+        return jax.vjp(lambda *at: standardised(at[0], (0, 2, 3), EPS, *at[1:])[0], x, *affine)[1](change)
 
     assert sums_over_all(jax.make_jaxpr(there_and_back)(X, X).jaxpr) == 2 + 2
+    parameter = np.ones((1, 4, 1, 1))
+    assert sums_over_all(jax.make_jaxpr(there_and_back)(X, X, parameter, parameter).jaxpr) == 2 + 2
 
 
 def test_a_large_mean_leaves_its_digits():

@@ -74,10 +74,12 @@ def batch_norm(
         count = x.size // x.shape[1]
         if count <= 1:
             raise ValueError(f"batch_norm in training needs more than one value per channel, input {x.shape}")
-        y, mean, variance = standardised(x, axes, eps)
+        scale = 1.0 if weight is None else _channels(weight, x.ndim)[None]
+        shift = 0.0 if bias is None else _channels(bias, x.ndim)[None]
+        y, mean, variance = standardised(x, axes, eps, scale, shift)
         _blend(running_mean, mean.reshape(-1), momentum)
         _blend(running_var, variance.reshape(-1) * (count / (count - 1)), momentum)
-        return _affine(y, *(None if p is None else _channels(p, x.ndim) for p in (weight, bias)))
+        return y
     scale = lax.rsqrt(jnp.asarray(value(running_var)) + eps)
     scale = scale if weight is None else scale * value(weight)
     y = (x - _channels(running_mean, x.ndim)) * _channels(scale, x.ndim)
