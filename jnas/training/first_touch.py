@@ -33,8 +33,11 @@ def most_held(jaxpr: core.Jaxpr) -> int:
 
 
 def touched(size: int, enough: Callable[[], bool]) -> np.ndarray:
-    """So many bytes (at most `MOST`), touched until `enough()`; to be freed before the step begins."""
-    memory = np.empty(min(size, MOST), np.uint8)
+    """So many bytes (at most `MOST`; none where they are not to be had), touched until `enough()`; to be freed then."""
+    try:
+        memory = np.empty(min(size, MOST), np.uint8)
+    except MemoryError:
+        return np.empty(0, np.uint8)
     for start in range(0, len(memory), PIECE):
         if enough():
             break

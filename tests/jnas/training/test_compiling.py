@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -60,3 +62,11 @@ def test_memory_is_touched_until_it_is_enough():
     touched(4 * PIECE + 1, lambda: calls.append(1))
     assert len(calls) == 7
     assert len(touched(2 * MOST, lambda: True)) == MOST
+
+
+def test_a_limit_on_memory_does_not_end_a_training_for_what_would_only_be_touched():
+    code = (
+        "import resource; from jnas.training.first_touch import touched;"
+        "resource.setrlimit(resource.RLIMIT_DATA, (100 << 20,) * 2); print(len(touched(400 << 20, lambda: False)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "0\n"
