@@ -18,7 +18,7 @@ import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from jnas.training.direct_convolution import convolved, is_convolved
-from translators.runtime.standardisation import standardised
+from translators.runtime.standardisation import standardised, standardised_and_scaled
 
 ORDER = (0, 2, 3, 1)  # where each axis of the new order was
 BACK = (0, 3, 1, 2)
@@ -43,7 +43,10 @@ PER_AXIS: Mapping[str, tuple[str, ...]] = {  # parameters that hold one value fo
     "reduce_window_sum": ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"),
 }
 CALLS = frozenset(["jit", "pjit"])
-STANDARDISED = "standardised"  # by which the call of that function is known
+STANDARDISED = {
+    "standardised": standardised,
+    "standardised_and_scaled": standardised_and_scaled,
+}  # by their names in calls
 ONE_AXIS: Mapping[str, str] = {"concatenate": "dimension", "split": "axis"}
 
 
@@ -143,7 +146,7 @@ def _step(step: JaxprEqn, operands: list[Any], setting: _Setting) -> list[Any]:
         return [x.array if isinstance(x, _Last) else _Last(x)]
     inner = _called(step)
     if inner is not None and name in CALLS:
-        if parameters["name"] == STANDARDISED:
+        if parameters["name"] in STANDARDISED:
             return _standardised(step, operands)
         if id(inner[0]) in setting.again:
             return setting.again[id(inner[0])](setting.direct, operands)
@@ -160,12 +163,12 @@ def _step(step: JaxprEqn, operands: list[Any], setting: _Setting) -> list[Any]:
 
 
 def _standardised(step: JaxprEqn, operands: list[Any]) -> list[Any]:
-    x, eps, *affine = operands
+    run, (x, eps, *affine) = STANDARDISED[step.params["name"]], operands
     axes = [axis for axis, size in enumerate(_shape(step.outvars[1])) if size == 1]
     if not isinstance(x, _Last):
-        return list(standardised(x, tuple(axes), eps, *map(_first, affine)))
+        return list(run(x, tuple(axes), eps, *map(_first, affine)))
     axes = sorted(AXIS[axis] for axis in axes)
-    return list(map(_Last, standardised(x.array, tuple(axes), eps, *map(_last, affine))))
+    return list(map(_Last, run(x.array, tuple(axes), eps, *map(_last, affine))))
 
 
 def _changed(step: JaxprEqn, operands: list[Any]) -> list[Any] | None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from translators.runtime.standardisation import standardised
+from translators.runtime.standardisation import standardised, standardised_and_scaled
 
 EPS = 1e-3
 X = np.random.default_rng(0).normal(3, 2, size=(3, 4, 5, 2))
@@ -27,7 +27,8 @@ def by_definition(x, axes, scale=1, shift=0):
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("axes", [(0, 2, 3), (3,), (1, 2, 3), (0,), (2, 3)])
 def test_values_and_derivatives_in_both_directions(axes, affine):
-    ours, other = (lambda x, *p: standardised(x, axes, EPS, *p)), (lambda x, *p: by_definition(x, axes, *p))
+    run = standardised_and_scaled if affine else standardised
+    ours, other = (lambda x, *p: run(x, axes, EPS, *p)), (lambda x, *p: by_definition(x, axes, *p))
     shape = [1 if axis in axes else size for axis, size in enumerate(X.shape)]
     at, changes = [X], [CHANGE]
     for seed in (2, 3) if affine else ():
@@ -41,11 +42,13 @@ def test_values_and_derivatives_in_both_directions(axes, affine):
         np.testing.assert_allclose(back, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_derivative_of_the_derivative():
+@pytest.mark.parametrize("affine", [(), (2.0, 1.0)])
+def test_the_derivative_of_the_derivative(affine):
     def total(function):
-        return jax.hessian(lambda x: jnp.sum(jnp.sin(function(x)[0])))(X[0, :, 0])
+        return jax.hessian(lambda x: jnp.sum(jnp.sin(function(x, (0,), *affine)[0])))(X[0, :, 0])
 
-    ours, other = (total(f) for f in (lambda x: standardised(x, (0,), EPS), lambda x: by_definition(x, (0,))))
+    run = standardised_and_scaled if affine else standardised
+    ours, other = total(lambda x, axes, *p: run(x, axes, EPS, *p)), total(by_definition)
     np.testing.assert_allclose(ours, other, rtol=1e-9, atol=1e-11)
 
 
@@ -56,18 +59,18 @@ def sums_over_all(program):
 
 
 def test_the_way_back_sums_twice():
-    """Whatever of it is wanted."""
-
     def there_and_back(x, change, *affine):
-        return jax.vjp(lambda *at: standardised(at[0], (0, 2, 3), EPS, *at[1:])[0], x, *affine)[1](change)
+        run = standardised_and_scaled if affine else standardised
+        return jax.vjp(lambda x, *p: run(x, (0, 2, 3), EPS, *p)[0], x, *affine)[1](change)
 
-    assert sums_over_all(jax.make_jaxpr(there_and_back)(X, X).jaxpr) == 2 + 2
     parameter = np.ones((1, 4, 1, 1))
-    assert sums_over_all(jax.make_jaxpr(there_and_back)(X, X, parameter, parameter).jaxpr) == 2 + 2
+    for affine in ((), (parameter, parameter)):
+        assert sums_over_all(jax.make_jaxpr(there_and_back)(X, X, *affine).jaxpr) == 2 + 2
 
 
-def test_a_large_mean_leaves_its_digits():
+@pytest.mark.parametrize("run", [standardised, lambda *args: standardised_and_scaled(*args, 1.0, 0.0)])
+def test_a_large_mean_leaves_its_digits(run):
     with jax.enable_x64(False):
         x = jnp.asarray(X, jnp.float32) + 10_000
-        _, _, variance = standardised(x, (0, 1, 2, 3), EPS)
+        _, _, variance = run(x, (0, 1, 2, 3), EPS)
     np.testing.assert_allclose(np.ravel(variance), np.var(np.asarray(x, np.float64)), rtol=1e-3)

@@ -12,7 +12,7 @@ from flax import nnx
 from jax import lax
 
 from translators.runtime.arrays import function, public, value
-from translators.runtime.standardisation import standardised
+from translators.runtime.standardisation import standardised, standardised_and_scaled
 from translators.runtime.tensor.elementwise import clamp
 from translators.runtime.tensor.reduction import norm
 
@@ -76,7 +76,7 @@ def batch_norm(
             raise ValueError(f"batch_norm in training needs more than one value per channel, input {x.shape}")
         scale = 1.0 if weight is None else _channels(weight, x.ndim)[None]
         shift = 0.0 if bias is None else _channels(bias, x.ndim)[None]
-        y, mean, variance = standardised(x, axes, eps, scale, shift)
+        y, mean, variance = standardised_and_scaled(x, axes, eps, scale, shift)
         _blend(running_mean, mean.reshape(-1), momentum)
         _blend(running_var, variance.reshape(-1) * (count / (count - 1)), momentum)
         return y
