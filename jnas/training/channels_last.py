@@ -43,10 +43,10 @@ PER_AXIS: Mapping[str, tuple[str, ...]] = {  # parameters that hold one value fo
     "reduce_window_sum": ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"),
 }
 CALLS = frozenset(["jit", "pjit"])
-STANDARDISED = {
+STANDARDISED = {  # by their names in calls
     "standardised": standardised,
     "standardised_and_scaled": standardised_and_scaled,
-}  # by their names in calls
+}
 ONE_AXIS: Mapping[str, str] = {"concatenate": "dimension", "split": "axis"}
 
 
